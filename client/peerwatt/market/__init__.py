@@ -1,0 +1,1 @@
+"""The market on its chain: packed words, relayed items, deployments and the gateway to them."""

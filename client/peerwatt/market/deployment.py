@@ -1,0 +1,224 @@
+"""A deployed market: how it gets on a chain, and the manifest by which wallet, bridge and auditor find it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import rlp
+from eth_typing import ChecksumAddress
+from eth_utils.crypto import keccak
+from hexbytes import HexBytes
+from web3 import Web3
+
+from peerwatt import artifacts
+from peerwatt.market.senders import Sender
+from peerwatt.market.transactions import send_and_wait
+
+# An address takes part in a deployment's gas estimate; these are ample and checked by nothing but the block's limit.
+DEPLOYMENT_GAS = 12_000_000
+
+
+class ManifestError(ValueError):
+    """The file is not a deployment manifest, or belongs to another chain or other contracts."""
+
+
+@dataclass(frozen=True)
+class MarketNumbers:
+    """The immutable numbers of a market, named as in docs/contract.md. Prices in base units per Wh."""
+
+    window_seconds: int
+    lead_seconds: int
+    floor_price: int
+    price_step: int
+    report_deadline_seconds: int
+    max_reading_age_seconds: int
+    min_order_wh: int
+    tolerance_bps: int
+    inertia_wh: int
+
+
+@dataclass(frozen=True)
+class Roles:
+    """Who holds which role when the market starts."""
+
+    operator: str
+    regulator: str
+    balancing_account: str
+    network_account: str
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """The manifest of a market: everything a program needs to find it and to recognise it.
+
+    Attributes:
+        chain_id: EIP-155 id.
+        market, registry, lens, token: addresses.
+        block: number of the market's block; logs before it are not the market's.
+        block_hash: its hash.
+        parameters: the immutable parameters.
+        roles: holders at deployment.
+        code_hash: contract name -> keccak-256 of the code on the chain, immutables included.
+    """
+
+    chain_id: int
+    market: ChecksumAddress
+    registry: ChecksumAddress
+    lens: ChecksumAddress
+    token: ChecksumAddress
+    block: int
+    block_hash: str
+    parameters: MarketNumbers
+    roles: Roles
+    code_hash: dict[str, str]
+
+    def save(self, path: Path) -> None:
+        """Writes the manifest as JSON."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(asdict(self), indent=2, sort_keys=True) + "\n")
+
+    @classmethod
+    def load(cls, path: Path) -> Deployment:
+        """Reads a manifest.
+
+        Raises:
+            ManifestError: the file is missing, not JSON, or lacks a field.
+        """
+        try:
+            fields = json.loads(path.read_text())
+            return cls(
+                **{
+                    **fields,
+                    "parameters": MarketNumbers(**fields["parameters"]),
+                    "roles": Roles(**fields["roles"]),
+                }
+            )
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise ManifestError(f"{path} is no deployment manifest ({error}); deploy a market or name another file") from error
+
+    def check(self, w3: Web3) -> None:
+        """Compares the manifest with the chain behind `w3`.
+
+        Raises:
+            ManifestError: another chain, or other code at one of the addresses.
+        """
+        if w3.eth.chain_id != self.chain_id:
+            raise ManifestError(
+                f"the manifest is for chain {self.chain_id}, the node serves chain {w3.eth.chain_id}; name the right node"
+            )
+        for name, address in self.contracts().items():
+            found = Web3.to_hex(keccak(bytes(w3.eth.get_code(address))))
+            if found != self.code_hash[name]:
+                raise ManifestError(
+                    f"{name} at {address} has code hash {found}, the manifest says {self.code_hash[name]}; "
+                    "the chain was reset or the manifest is not of this market"
+                )
+
+    def contracts(self) -> dict[str, ChecksumAddress]:
+        """Contract name -> address."""
+        return {
+            "EnergyMarket": self.market,
+            "EnergyRegistry": self.registry,
+            "MarketLens": self.lens,
+            "SettlementToken": self.token,
+        }
+
+
+def predict_address(deployer: str, nonce: int) -> ChecksumAddress:
+    """The address that a contract created by `deployer` with this nonce gets."""
+    return Web3.to_checksum_address(keccak(rlp.encode([HexBytes(deployer), nonce]))[12:])
+
+
+def deploy_contract(w3: Web3, sender: Sender, name: str, *args: Any) -> ChecksumAddress:
+    """Deploys one shipped contract and returns its address.
+
+    Raises:
+        MarketError: the constructor refused its arguments.
+    """
+    artifact = artifacts.load(name)
+    constructor = w3.eth.contract(abi=artifact.abi, bytecode=artifact.bytecode).constructor(*args)
+    data = constructor.data_in_transaction
+    receipt = send_and_wait(w3, sender, {"data": data, "value": Web3.to_wei(0, "wei"), "gas": DEPLOYMENT_GAS})
+    address = receipt["contractAddress"]
+    assert address is not None
+    return Web3.to_checksum_address(address)
+
+
+def deploy_market(
+    w3: Web3,
+    sender: Sender,
+    parameters: MarketNumbers,
+    roles: Roles,
+    *,
+    token: str | None = None,
+    currency: str = "NGN",
+    decimals: int = 6,
+    meter_classes: int = 0b11,
+    predecessor: str | None = None,
+) -> Deployment:
+    """Deploys registry, market and lens, and on a chain without a token a local one; checks what it deployed.
+
+    Args:
+        sender: pays the gas; with a local token it is also the token's minter.
+        token: an ERC-20 on the chain; None deploys `SettlementToken` (local chains only).
+        meter_classes: bitmap of the meter classes accepted (bit 0 hardware-signed, bit 1 edge-signed).
+        predecessor: registry of an older market whose scores connections keep.
+    Raises:
+        MarketError: senseless parameters.
+        RuntimeError: the chain did not do what was asked (another transaction of the sender came between).
+    """
+    if token is None:
+        token = deploy_contract(w3, sender, "SettlementToken", f"peerwatt {currency}", currency, decimals)
+    token_address = Web3.to_checksum_address(token)
+    nonce = w3.eth.get_transaction_count(sender.address, "pending")
+    market = predict_address(sender.address, nonce + 1)
+    registry = deploy_contract(
+        w3,
+        sender,
+        "EnergyRegistry",
+        market,
+        roles.operator,
+        roles.regulator,
+        meter_classes,
+        roles.balancing_account,
+        roles.network_account,
+        predecessor or "0x" + "00" * 20,
+    )
+    deployed = deploy_contract(
+        w3,
+        sender,
+        "EnergyMarket",
+        token_address,
+        registry,
+        *asdict(parameters).values(),
+        roles.balancing_account,
+        roles.network_account,
+    )
+    if deployed != market:
+        raise RuntimeError(
+            f"the market is at {deployed}, its registry expects {market}; use a sender with no other transactions and retry"
+        )
+    block = w3.eth.get_block("latest")
+    lens = deploy_contract(w3, sender, "MarketLens", market)
+    addresses = {"EnergyMarket": market, "EnergyRegistry": registry, "MarketLens": lens, "SettlementToken": token_address}
+    deployment = Deployment(
+        chain_id=w3.eth.chain_id,
+        market=market,
+        registry=registry,
+        lens=lens,
+        token=token_address,
+        block=int(block["number"]),
+        block_hash=Web3.to_hex(block["hash"]),
+        parameters=parameters,
+        roles=roles,
+        code_hash={name: Web3.to_hex(keccak(bytes(w3.eth.get_code(at)))) for name, at in addresses.items()},
+    )
+    for name, address in addresses.items():
+        if name == "SettlementToken":
+            continue
+        if not artifacts.load(name).matches(bytes(w3.eth.get_code(address))):
+            raise RuntimeError(f"the code of {name} at {address} is not the shipped one; nothing was sent to it")
+    return deployment

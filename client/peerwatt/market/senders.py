@@ -1,0 +1,59 @@
+"""Who pays the gas of a transaction: a key in this process, or an account unlocked on the node."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from eth_account.signers.local import LocalAccount
+from eth_typing import ChecksumAddress
+from hexbytes import HexBytes
+from web3 import Web3
+from web3.types import TxParams
+
+
+class Sender(Protocol):
+    """Anything that can put a transaction on the chain in the name of one address."""
+
+    @property
+    def address(self) -> ChecksumAddress:
+        """The account that pays."""
+        ...
+
+    def send(self, w3: Web3, transaction: TxParams) -> HexBytes:
+        """Signs if needed, sends, and returns the transaction's hash."""
+        ...
+
+
+class NodeAccount:
+    """An account that the node itself holds unlocked (embedded chain, anvil)."""
+
+    def __init__(self, address: str) -> None:
+        self._address = Web3.to_checksum_address(address)
+
+    @property
+    def address(self) -> ChecksumAddress:
+        return self._address
+
+    def send(self, w3: Web3, transaction: TxParams) -> HexBytes:
+        return HexBytes(w3.eth.send_transaction({**transaction, "from": self._address}))
+
+
+class KeyAccount:
+    """A private key held by this process; the node sees signed transactions only."""
+
+    def __init__(self, account: LocalAccount) -> None:
+        self._account = account
+
+    @property
+    def address(self) -> ChecksumAddress:
+        return self._account.address
+
+    def send(self, w3: Web3, transaction: TxParams) -> HexBytes:
+        full: TxParams = {
+            **transaction,
+            "from": self.address,
+            "chainId": w3.eth.chain_id,
+            "nonce": w3.eth.get_transaction_count(self.address, "pending"),
+        }
+        signed = self._account.sign_transaction(full)  # type: ignore[arg-type]
+        return HexBytes(w3.eth.send_raw_transaction(signed.raw_transaction))

@@ -1,0 +1,62 @@
+"""Sending a transaction, waiting for it, and telling why the chain refused it."""
+
+from __future__ import annotations
+
+import re
+
+from web3 import Web3
+from web3.exceptions import ContractLogicError, Web3Exception
+from web3.types import TxParams, TxReceipt
+
+from peerwatt.exceptions import MarketError, from_reason
+from peerwatt.market.senders import Sender
+
+RECEIPT_TIMEOUT_S = 120
+_REASON = re.compile(r"[a-z]+: [a-z0-9'^ -]+")
+
+
+def get_reason(error: Exception) -> str | None:
+    """The contract's reason string in an error of any node, None if it carries none."""
+    found = _REASON.search(str(error).removeprefix("execution reverted: "))
+    return found.group(0).strip() if found else None
+
+
+def explain(error: Exception) -> Exception:
+    """The typed exception of a refusal; the error itself where it is none."""
+    reason = get_reason(error)
+    if reason is None:
+        return error
+    try:
+        return from_reason(reason)
+    except KeyError:
+        return error
+
+
+def send_and_wait(w3: Web3, sender: Sender, transaction: TxParams) -> TxReceipt:
+    """Sends a transaction and waits for its receipt.
+
+    Raises:
+        MarketError: the contract refused it; the subclass says why.
+        Web3Exception: the node refused it, or it was not mined in time.
+    """
+    try:
+        transaction_hash = sender.send(w3, transaction)
+        receipt = w3.eth.wait_for_transaction_receipt(transaction_hash, timeout=RECEIPT_TIMEOUT_S, poll_latency=0.05)
+    except (ContractLogicError, Web3Exception, ValueError) as error:
+        raise explain(error) from error
+    if receipt["status"] != 1:
+        raise _replay(w3, sender, transaction, receipt)
+    return receipt
+
+
+def _replay(w3: Web3, sender: Sender, transaction: TxParams, receipt: TxReceipt) -> Exception:
+    try:
+        w3.eth.call({**transaction, "from": sender.address}, receipt["blockNumber"])
+    except Exception as error:
+        explained = explain(error)
+        if isinstance(explained, MarketError):
+            return explained
+        return RuntimeError(f"transaction {Web3.to_hex(receipt['transactionHash'])} failed: {error}")
+    return RuntimeError(
+        f"transaction {Web3.to_hex(receipt['transactionHash'])} failed with {receipt['gasUsed']} gas used; give it more gas"
+    )

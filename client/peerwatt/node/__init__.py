@@ -1,0 +1,1 @@
+"""Local chains: the embedded one of the study and the tests."""

@@ -1,0 +1,1 @@
+"""One exception class for each revert string; import them from `peerwatt.exceptions`."""

@@ -1,0 +1,47 @@
+"""What every test shares: a skip is a failure in CI, and hypothesis never fails for being slow."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from typing import TypeVar
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
+STEPS = 50
+SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
+
+settings.register_profile(
+    "short",
+    deadline=None,
+    max_examples=30,
+    stateful_step_count=STEPS,
+    suppress_health_check=SLOW,
+    print_blob=True,
+)
+# A number of calls: hypothesis makes up to STEPS of them in each example of a stateful test.
+settings.register_profile(
+    "long",
+    settings.get_profile("short"),
+    max_examples=max(1, int(os.environ.get("PEERWATT_FUZZ") or 0) // STEPS),
+)
+settings.load_profile("long" if os.environ.get("PEERWATT_FUZZ") else "short")
+
+
+def _fail_a_skip(report: Report) -> Report:
+    if os.environ.get("CI") == "true" and report.skipped:
+        report.outcome = "failed"
+        report.longrepr = f"skipped, which CI does not allow: {report.longrepr}"
+    return report
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    return _fail_a_skip((yield))
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    return _fail_a_skip((yield))

@@ -42,6 +42,27 @@ def market() -> address:
 
 @view
 @external
+def account_words(accounts: DynArray[address, 64], slots: uint256) -> DynArray[uint256, 1408]:
+    """
+    @notice The packed words of many accounts in one call: wallet, calendar, device, exports, imports, withdrawal nonce, then
+            the orders in slots 0 to `slots` - 1; one account after the other.
+    """
+    assert slots <= 16, "lens: too many slots"
+    words: DynArray[uint256, 1408] = []
+    for account: address in accounts:
+        words.append(staticcall MARKET.wallets(account))
+        words.append(staticcall MARKET.calendars(account))
+        words.append(staticcall MARKET.devices(account))
+        words.append(staticcall MARKET.exports_of(account))
+        words.append(staticcall MARKET.imports_of(account))
+        words.append(staticcall MARKET.nonces(account))
+        for slot: uint256 in range(slots, bound=16):
+            words.append(staticcall MARKET.orders(account, slot))
+    return words
+
+
+@view
+@external
 def parameters() -> IMarketLens.Parameters:
     return IMarketLens.Parameters(
         token=staticcall MARKET.token(),

@@ -116,6 +116,22 @@ def mint(receiver: address, amount: uint256):
     @notice Create tokens, by the minter.
     """
     assert msg.sender == minter, "token: not the minter"
+    self._mint(receiver, amount)
+
+
+@external
+def mint_many(receivers: DynArray[address, 128], amounts: DynArray[uint256, 128]):
+    """
+    @notice Create tokens for many at once, by the minter.
+    """
+    assert msg.sender == minter, "token: not the minter"
+    assert len(receivers) == len(amounts), "token: lengths differ"
+    for i: uint256 in range(len(receivers), bound=128):
+        self._mint(receivers[i], amounts[i])
+
+
+@internal
+def _mint(receiver: address, amount: uint256):
     assert receiver != empty(address), "token: zero address"
     assert amount <= max_value(uint256) - self.totalSupply, "token: supply overflow"
     self.totalSupply += amount

@@ -44,7 +44,8 @@ BIDS_RATIONED: constant(uint256) = 3
 
 live: public(uint256[128])
 live_levels: public(uint256)
-results: public(HashMap[uint256, uint256])
+# An array of all windows that there will ever be: found by adding, where a mapping would hash.
+results: public(uint256[2**32])
 
 
 @internal

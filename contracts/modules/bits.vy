@@ -3,7 +3,15 @@
 """
 @title Bits: the lowest one of a bitmap
 @license Apache-2.0
+@notice Two perfect hashes instead of a search; the numbers are those of solady's LibBit.ffs (MIT).
 """
+
+# A lone bit times this has in its upper six bits which 32 bits it is in, looked up as a nibble of LIMBS.
+LIMB_HASH: constant(uint256) = 82708635169768329556264511821496653822631123142458531292409922888120531943423
+LIMBS: constant(uint256) = 58009566841221631565415083868352243363069686049943579409682793888098072752247
+# This divided by a lone bit of 32 has in its lower five bits which one, looked up as a byte of POSITIONS.
+POSITION_HASH: constant(uint256) = 3613676512
+POSITIONS: constant(uint256) = 2268783552697609091871219783157619025506669897392148987378679945932238036736
 
 
 @internal
@@ -13,24 +21,5 @@ def _lowest(bitmap: uint256) -> uint256:
     @notice Position of the lowest bit that is set; the bitmap is not empty.
     """
     bit: uint256 = bitmap & unsafe_sub(0, bitmap)
-    position: uint256 = 0
-    if bit >> 128 != 0:
-        bit >>= 128
-        position = 128
-    if bit >> 64 != 0:
-        bit >>= 64
-        position |= 64
-    if bit >> 32 != 0:
-        bit >>= 32
-        position |= 32
-    if bit >> 16 != 0:
-        bit >>= 16
-        position |= 16
-    if bit >> 8 != 0:
-        bit >>= 8
-        position |= 8
-    if bit >> 4 != 0:
-        bit >>= 4
-        position |= 4
-    # 1, 2, 4, 8 -> 0, 1, 2, 3
-    return position | (bit >> 1) - (bit >> 3)
+    limb: uint256 = ((LIMBS << ((unsafe_mul(bit, LIMB_HASH) >> 250) << 2)) >> 252) << 5
+    return limb | ((POSITIONS >> ((unsafe_div(POSITION_HASH, bit >> limb) << 3) & 248)) & 255)

@@ -61,6 +61,16 @@ struct Connection:
     score: uint256  # 1/65536 points, as of the last move
 
 
+struct Application:
+    connection: bytes32
+    terms: Terms
+    enrolment: consent.Enrolment
+    account_r: uint256
+    account_vs: uint256
+    meter_r: uint256
+    meter_vs: uint256
+
+
 START_SCORE: constant(uint256) = 5_000 * 65_536
 FULL_SCORE: constant(uint256) = 10_000 * 65_536
 # Sums over all participants fit their packed fields up to here.
@@ -111,8 +121,42 @@ def enrol(
             call, then `account_r` and `account_vs` are zero.
     @param terms The operator's limits and classes; changed later by `set_terms`.
     """
+    self._check_enrolling()
+    self._enrol(
+        Application(
+            connection=connection,
+            terms=terms,
+            enrolment=enrolment,
+            account_r=account_r,
+            account_vs=account_vs,
+            meter_r=meter_r,
+            meter_vs=meter_vs,
+        )
+    )
+
+
+@external
+def enrol_many(applications: DynArray[Application, 32]):
+    """
+    @notice Enrol a street in one go; one bad application refuses them all.
+    """
+    self._check_enrolling()
+    for application: Application in applications:
+        self._enrol(application)
+
+
+@view
+@internal
+def _check_enrolling():
     roles._check_operator()
     assert staticcall consent.MARKET.book_state() & PAUSED_BIT == 0, "registry: paused"
+
+
+@internal
+def _enrol(application: Application):
+    connection: bytes32 = application.connection
+    terms: Terms = application.terms
+    enrolment: consent.Enrolment = application.enrolment
     self._check_deadline(enrolment.deadline)
     assert connection != empty(bytes32), "enrolment: no such connection"
     assert self.connections[connection].account == empty(address), "enrolment: connection taken"
@@ -124,7 +168,13 @@ def enrol(
     assert self.participants < MAX_PARTICIPANTS, "enrolment: market full"
     struct_hash: bytes32 = consent._get_enrolment_hash(enrolment)
     consent._check_both(
-        struct_hash, enrolment.account, account_r, account_vs, enrolment.meter, meter_r, meter_vs
+        struct_hash,
+        enrolment.account,
+        application.account_r,
+        application.account_vs,
+        enrolment.meter,
+        application.meter_r,
+        application.meter_vs,
     )
 
     score: uint256 = self._get_score(connection)

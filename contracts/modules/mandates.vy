@@ -27,7 +27,8 @@ def authorise(agent: address, expiry: uint64, max_buy_level: uint8, min_sell_lev
     @notice Lets an agent key sign orders and cancels within caps until it expires; expiry 0 revokes it, at once.
     @param max_reserve bound of all that the wallet has reserved after an order of the agent [base units]
     """
-    self._authorise(msg.sender, agent, expiry, max_buy_level, min_sell_level, max_reserve)
+    self._check_agent(msg.sender, agent)
+    self._set_agent(msg.sender, agent, expiry, max_buy_level, min_sell_level, max_reserve)
 
 
 @external
@@ -42,12 +43,13 @@ def authorise_signed(
     r: uint256,
     vs: uint256,
 ):
+    self._check_agent(account, agent)
     assert nonce == self.agent_nonces[account], "participants: nonce used"
     struct_hash: bytes32 = keccak256(
         abi_encode(AGENT_TYPE, account, agent, expiry, max_buy_level, min_sell_level, max_reserve, nonce)
     )
     signing._check_signer(account, struct_hash, r, vs)
-    self._authorise(account, agent, expiry, max_buy_level, min_sell_level, max_reserve)
+    self._set_agent(account, agent, expiry, max_buy_level, min_sell_level, max_reserve)
 
 
 @external
@@ -68,10 +70,15 @@ def rate_signed(account: address, rated: bool, nonce: uint256, deadline: uint64,
 
 
 @internal
-def _authorise(
+@pure
+def _check_agent(account: address, agent: address):
+    assert agent not in [empty(address), account], "participants: bad agent"
+
+
+@internal
+def _set_agent(
     account: address, agent: address, expiry: uint64, max_buy_level: uint8, min_sell_level: uint8, max_reserve: uint128
 ):
-    assert agent not in [empty(address), account], "participants: bad agent"
     self.agent_nonces[account] += 1
     agent_word: uint256 = (
         convert(expiry, uint256)

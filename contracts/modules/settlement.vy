@@ -68,30 +68,19 @@ struct Settled:
 
 @internal
 @pure
-def _get_fill(result: uint256, order: uint256) -> uint256:
+def _get_fill_at_price(result: uint256, energy_wh: uint256, is_offer: bool) -> uint256:
     """
-    @notice What the clearing gave an order in Wh; a rationed bid rounds up, a rationed offer down.
+    @notice What the clearing gave an order at the very price in Wh; a rationed bid rounds up, a rationed offer down.
     """
     kind: uint256 = (result >> 8) & 3
-    if kind == auction.NO_TRADE:
-        return 0
-    price_level: uint256 = result & M8
-    level: uint256 = (order >> 136) & M8
-    energy_wh: uint256 = (order >> 104) & M24
-    if (order >> 144) & 1 == 1:
-        if level > price_level:
-            return 0
-        if level < price_level or kind != auction.OFFERS_RATIONED:
-            return energy_wh
+    if kind == auction.BIDS_RATIONED and not is_offer:
+        den: uint256 = (result >> 58) & M48
+        return unsafe_div(unsafe_add(unsafe_mul(energy_wh, (result >> 10) & M48), unsafe_sub(den, 1)), den)
+    if kind == auction.OFFERS_RATIONED and is_offer:
         return unsafe_div(unsafe_mul(energy_wh, (result >> 10) & M48), (result >> 58) & M48)
-    if level < price_level:
+    if kind == auction.ALL_CROSSING and not is_offer:
         return 0
-    if level > price_level or kind == auction.OFFERS_RATIONED:
-        return energy_wh
-    if kind == auction.ALL_CROSSING:
-        return 0
-    den: uint256 = (result >> 58) & M48
-    return unsafe_div(unsafe_add(unsafe_mul(energy_wh, (result >> 10) & M48), unsafe_sub(den, 1)), den)
+    return energy_wh
 
 
 @internal
@@ -100,6 +89,8 @@ def _walk(
     hints_: uint256,
     mode: uint256,
     report_first: uint256,
+    calendar: uint256,
+    cleared: uint256,
     until: uint256,
     max_windows: uint256,
     growths: DynArray[uint256, 28],
@@ -107,12 +98,14 @@ def _walk(
     """
     @notice Settles the account's open windows in their sequence: up to `until`, or to the first that is not due.
     @param mode whose report this is: OF_IMPORTS, OF_EXPORTS or NO_REPORT
+    @dev Every window up to `until` is cleared. The loop runs for each home and window, so what stays the same is
+         worked out before it, or once an order.
     """
     done: Settled = empty(Settled)
-    state: uint256 = book.book_state
-    book_cleared: uint256 = state & M32
-    cleared: uint256 = book._get_cleared(state)
-    calendar: uint256 = participants._get_calendar(account, cleared)
+    book_cleared: uint256 = book.book_state & M32
+    now_window: uint256 = 0
+    if mode == NO_REPORT:
+        now_window = parameters._get_window()
     settled: uint256 = calendar >> 224
     windows: uint256 = calendar & participants.OPEN_WINDOWS
     wallet: uint256 = wallets.wallets[account]
@@ -122,111 +115,118 @@ def _walk(
     hints: uint256 = hints_
 
     # The order at hand, unpacked.
-    order: uint256 = 0
-    order_first: uint256 = 1
     order_end: uint256 = 0
+    level: uint256 = 0
     energy_wh: uint256 = 0
     is_offer: bool = False
-    unit_reserve: uint256 = 0
+    needs_report: bool = False
+    reserve: uint256 = 0
     adjustment_bps: uint256 = 0
+    fee: uint256 = 0
     imbalance_price: uint256 = 0
-    revoked_from: uint256 = 0
+    revoked_from: uint256 = max_value(uint256)
 
     for _: uint256 in range(224):
         if windows == 0 or done.count == max_windows:
             break
+        idle: uint256 = 0
         if windows & 1 == 0:
-            idle: uint256 = bits._lowest(windows)
-            windows >>= idle
-            settled = unsafe_add(settled, idle)
-        window: uint256 = unsafe_add(settled, 1)
+            idle = bits._lowest(windows)
+        window: uint256 = unsafe_add(unsafe_add(settled, idle), 1)
         if window > until:
+            # The pointer stays: beyond what is cleared it would hide windows that can still be ordered.
             break
+        windows >>= idle
+        settled = unsafe_add(settled, idle)
 
-        if window < order_first or window >= order_end:
-            order = offers.orders[account][hints & 15]
+        if window >= order_end:
+            order: uint256 = offers.orders[account][hints & 15]
             hints >>= 4
-            order_first = (order >> 64) & M32
-            order_end = unsafe_add(order_first, (order >> 96) & M8)
-            if window < order_first or window >= order_end:
+            order_end = unsafe_add((order >> 64) & M32, (order >> 96) & M8)
+            if window < (order >> 64) & M32 or window >= order_end:
                 done.wrong_hint = True
                 break
+            level = (order >> 136) & M8
             energy_wh = (order >> 104) & M24
             is_offer = (order >> 144) & 1 == 1
-            unit_reserve = offers._get_unit_reserve(order)
+            needs_report = is_offer or (order >> 145) & 1 == 1
+            reserve = unsafe_mul(energy_wh, offers._get_unit_reserve(order))
             adjustment_bps = (order >> 147) & (2**14 - 1)
+            fee = order >> 192
+            revoked_from = max_value(uint256)
             if is_offer:
                 imbalance_price = offers._get_price((order >> 161) & M16)
-                if participants.exports_of[account] >> 240 != 0:
+                if participants.exports_of[account] & offers.REVOKED != 0:
                     revoked_from = participants.imports_of[account] >> 80
 
-        result: uint256 = 0
-        fill_wh: uint256 = 0
+        # A window that a closed market never cleared has no result, and fills nothing.
         if window <= book_cleared:
-            result = auction.results[window]
-            fill_wh = self._get_fill(result, order)
+            result: uint256 = auction.results[window]
+            price_level: uint256 = result & M8
+            fill_wh: uint256 = 0
+            if (result >> 8) & 3 != auction.NO_TRADE:
+                if level == price_level:
+                    fill_wh = self._get_fill_at_price(result, energy_wh, is_offer)
+                elif is_offer == (level < price_level):
+                    fill_wh = energy_wh
 
-        rated: bool = not is_offer and (order >> 145) & 1 == 1
-        revoked: bool = is_offer and revoked_from != 0 and window >= revoked_from
-        metered_wh: uint256 = 0
-        if fill_wh != 0:
-            if mode == NO_REPORT:
-                if not revoked:
-                    end: uint256 = unsafe_mul(unsafe_add(window, 1), parameters.window_seconds)
-                    if block.timestamp < end:
+            if fill_wh != 0:
+                metered_wh: uint256 = 0
+                if mode != NO_REPORT:
+                    k: uint256 = unsafe_sub(window, report_first)
+                    metered_wh = min((growths[k >> 3] >> ((k & 7) << 5)) & M32, fill_wh)
+                elif window < revoked_from:
+                    if window >= now_window:
                         break
-                    if is_offer or rated:
+                    if needs_report:
+                        end: uint256 = unsafe_mul(unsafe_add(window, 1), parameters.window_seconds)
                         if block.timestamp < unsafe_add(
                             unsafe_add(end, (result >> 106) & M32), parameters.report_deadline_seconds
                         ):
                             break
-            else:
-                k: uint256 = unsafe_sub(window, report_first)
-                metered_wh = min((growths[k >> 3] >> ((k & 7) << 5)) & M32, fill_wh)
 
-            price: uint256 = offers._get_price(result & M8)
-            adjustment: uint256 = unsafe_div(unsafe_add(unsafe_mul(price, adjustment_bps), 9999), 10000)
-            if is_offer:
-                result = unsafe_sub(result, fill_wh << 186)
-                if revoked:
-                    done.balancing = unsafe_add(done.balancing, unsafe_mul(fill_wh, price))
-                else:
-                    short_wh: uint256 = unsafe_sub(fill_wh, metered_wh)
+                price: uint256 = offers._get_price(price_level)
+                adjustment: uint256 = unsafe_div(unsafe_add(unsafe_mul(price, adjustment_bps), 9999), 10000)
+                if not is_offer:
+                    result = unsafe_add(result, fill_wh << 186)
                     balance = unsafe_sub(
-                        unsafe_add(balance, unsafe_mul(metered_wh, unsafe_sub(price, adjustment))),
-                        unsafe_mul(short_wh, unsafe_sub(imbalance_price, price)),
+                        balance, unsafe_mul(fill_wh, unsafe_add(unsafe_add(price, adjustment), fee))
                     )
-                    done.balancing = unsafe_add(
-                        done.balancing,
-                        unsafe_add(unsafe_mul(metered_wh, adjustment), unsafe_mul(short_wh, imbalance_price)),
-                    )
-                    score = reputation._move(score, reputation._get_offer_target(metered_wh, fill_wh), fill_wh)
-            else:
-                fee: uint256 = order >> 192
-                result = unsafe_add(result, fill_wh << 186)
-                balance = unsafe_sub(balance, unsafe_mul(fill_wh, unsafe_add(unsafe_add(price, adjustment), fee)))
-                done.balancing = unsafe_add(done.balancing, unsafe_mul(fill_wh, adjustment))
-                done.network = unsafe_add(done.network, unsafe_mul(fill_wh, fee))
-                if rated:
-                    target: uint256 = unsafe_div(unsafe_mul(metered_wh, 10000), fill_wh) << 16
-                    score = reputation._move(score, target, fill_wh)
+                    done.balancing = unsafe_add(done.balancing, unsafe_mul(fill_wh, adjustment))
+                    done.network = unsafe_add(done.network, unsafe_mul(fill_wh, fee))
+                    if needs_report:
+                        target: uint256 = unsafe_div(unsafe_mul(metered_wh, 10000), fill_wh) << 16
+                        score = reputation._move(score, target, fill_wh)
+                else:
+                    result = unsafe_sub(result, fill_wh << 186)
+                    if window >= revoked_from:
+                        done.balancing = unsafe_add(done.balancing, unsafe_mul(fill_wh, price))
+                    else:
+                        short_wh: uint256 = unsafe_sub(fill_wh, metered_wh)
+                        balance = unsafe_sub(
+                            unsafe_add(balance, unsafe_mul(metered_wh, unsafe_sub(price, adjustment))),
+                            unsafe_mul(short_wh, unsafe_sub(imbalance_price, price)),
+                        )
+                        done.balancing = unsafe_add(
+                            done.balancing,
+                            unsafe_add(unsafe_mul(metered_wh, adjustment), unsafe_mul(short_wh, imbalance_price)),
+                        )
+                        score = reputation._move(score, reputation._get_offer_target(metered_wh, fill_wh), fill_wh)
 
-        reserved = unsafe_sub(reserved, unsafe_mul(energy_wh, unit_reserve))
-        if window <= book_cleared:
             result = unsafe_sub(result, energy_wh << 138)
             auction.results[window] = result
             if (result >> 138) & M48 == 0:
                 # The last order of the window: what was bought beyond what was sold are rounding Wh of the utility.
                 rounding_wh: uint256 = unsafe_sub(result >> 186, EMPTY_NET)
-                done.balancing = unsafe_add(
-                    done.balancing, unsafe_mul(rounding_wh, offers._get_price(result & M8))
-                )
+                done.balancing = unsafe_add(done.balancing, unsafe_mul(rounding_wh, offers._get_price(price_level)))
                 log WindowClosed(window=window, rounding_wh=rounding_wh)
+        reserved = unsafe_sub(reserved, reserve)
         if done.count == 0:
             done.first = window
-        done.last = window
         done.count = unsafe_add(done.count, 1)
-        windows = unsafe_sub(windows, 1)
+        done.last = window
+        settled = window
+        windows >>= 1
 
     if done.count != 0:
         done.wallet = balance | (reserved << 104) | (score << 208) | (wallet & participants.RATED)
@@ -305,7 +305,7 @@ def _settle_report(
         code = self._check_orders(account, hints, calendar, until, side)
         if code != 0:
             return code, 0, 0
-        done = self._walk(account, hints, side, first, until, 224, growths)
+        done = self._walk(account, hints, side, first, calendar, cleared, until, 224, growths)
     else:
         participants.calendars[account] = calendar
         done.wallet = wallets.wallets[account]
@@ -326,7 +326,8 @@ def _settle_due(account: address, hints: uint256, max_windows: uint256) -> (uint
     @return the code of a refusal or 0; what the balancing and the network account receive
     """
     cleared: uint256 = book._get_cleared(book.book_state)
-    done: Settled = self._walk(account, hints, NO_REPORT, 0, cleared, max_windows, [])
+    calendar: uint256 = participants._get_calendar(account, cleared)
+    done: Settled = self._walk(account, hints, NO_REPORT, 0, calendar, cleared, cleared, max_windows, [])
     if done.count == 0:
         return (reasons.WRONG_HINT if done.wrong_hint else reasons.NOTHING_DUE), 0, 0
     log DueSettled(

@@ -9,108 +9,24 @@ from dataclasses import replace
 
 import pytest
 
-from peerwatt.reference import (
-    BUY,
-    SELL,
-    ZERO_ADDRESS,
-    CancelItem,
-    CancelMessage,
-    DueItem,
-    Enrolment,
-    Item,
-    Market,
-    MarketParameters,
-    MeterSwap,
-    OrderItem,
-    OrderMessage,
-    Refused,
-    Registry,
-    RegistryParameters,
-    ReportItem,
-    ReportMessage,
-    Terms,
+from client.reference_village import (
+    BALANCING,
+    NETWORK,
+    NOW_WINDOW,
+    START,
+    STRANGER,
+    WINDOW,
+    Village,
+    account,
+    meter,
 )
+from peerwatt.reference import BUY, SELL, ZERO_ADDRESS, DueItem, Market, Refused
 from peerwatt.reference.attribution import UTILITY, attribute, attribution
 from peerwatt.reference.auction import Result, clear_book, fill
 from peerwatt.reference.invariants import INVARIANTS, check_all
 from peerwatt.reference.participants import Agent
 from peerwatt.reference.reputation import FULL_SCORE, SCORE_ONE, START_SCORE, move_score, rating
-from peerwatt.reference.tariffs import Tables, all_in_price, effective_level
-
-WINDOW = 900
-START = 1_800_000_000
-NOW_WINDOW = START // WINDOW
-OPERATOR, REGULATOR, BALANCING, NETWORK, REGISTRY, MARKET, TOKEN, STRANGER = (
-    f"0x{number:040x}" for number in range(1, 9)
-)
-TABLES = Tables(
-    surcharges=(900,) * 6 + (300,) * 10,
-    haircuts=(600,) * 6 + (250,) * 10,
-    rebates=(0,) * 8 + (2000,) * 8,
-)
-TERMS = Terms(20_000, 20_000, feeder=1, status=2, meter_class=0, retail_class=0)
-
-
-def account(number: int) -> str:
-    return f"0x{0xA000 + number:040x}"
-
-
-def meter(number: int) -> str:
-    return f"0x{0xB000 + number:040x}"
-
-
-class Village:
-    """A market with homes 0..n-1, each with money, at the start of a window."""
-
-    def __init__(self, homes: int, money: int = 10**9) -> None:
-        self.now = START
-        parameters = MarketParameters(
-            token=TOKEN,
-            registry=REGISTRY,
-            window_seconds=WINDOW,
-            lead_seconds=300,
-            floor_price=100,
-            price_step=10,
-            report_deadline_seconds=3 * 86400,
-            max_reading_age_seconds=86400,
-            min_order_wh=50,
-            tolerance_bps=500,
-            inertia_wh=10_000,
-            balancing_account=BALANCING,
-            network_account=NETWORK,
-        )
-        self.market = Market(START, parameters, MARKET)
-        self.registry = Registry(
-            self.market, RegistryParameters(MARKET, OPERATOR, REGULATOR, 1, BALANCING, NETWORK)
-        )
-        self.registry.publish_tariff(START, REGULATOR, 300, TABLES)
-        self.registry.set_retail(START, REGULATOR, 0, 2600)
-        self.registry.set_feeder_fee(START, REGULATOR, 1, 7)
-        self.registry.set_feeder_scale(START, OPERATOR, 1, 10_000, 10_000)
-        self.meters: dict[str, str] = {}
-        self.nonces: dict[str, int] = {}
-        for number in range(homes):
-            self.enrol(bytes([number + 1] * 32), account(number), meter(number))
-            if money:
-                self.market.deposit(START, account(number), money)
-
-    def enrol(self, connection: bytes, home: str, device: str) -> None:
-        message = Enrolment(home, device, 0, 0, self.now)
-        self.registry.enrol(self.now, OPERATOR, connection, TERMS, message, home, device)
-        self.meters[home] = device
-
-    def order(self, home: str, side: int, first: int, last: int, wh: int, level: int) -> OrderItem:
-        self.nonces[home] = self.nonces.get(home, 15) + 1
-        message = OrderMessage(home, self.meters[home], side, first, last, wh, level, self.nonces[home])
-        return OrderItem(message, signer=home)
-
-    def report(self, home: str, side: int, growths: list[int]) -> ReportItem:
-        register = self.market.export_register(home) if side == SELL else self.market.import_register(home)
-        message = ReportMessage(side, register.window, register.register_wh, tuple(growths))
-        return ReportItem(home, message, self.market.hints(home), self.meters[home])
-
-    def relay(self, *items: Item) -> list[int]:
-        return self.market.relay(self.now, items)
+from peerwatt.reference.tariffs import all_in_price, effective_level
 
 
 def test_trade__surcharge_haircut_fee_shortfall_rounding__as_worked_by_hand() -> None:
@@ -118,7 +34,7 @@ def test_trade__surcharge_haircut_fee_shortfall_rounding__as_worked_by_hand() ->
     market = village.market
     buyer, other, seller = account(0), account(1), account(2)
     window = NOW_WINDOW + 1
-    # Buyers sign 600: 570 + ceil(17.1) + 5 = 593 fits, 580 + 18 + 5 does not. Seller signs 400: 420 - 11 = 409.
+    # Buyers sign 600: 570 + ceil(17.1) + 5 = 593 fits, 580 + 18 + 5 does not. Seller: 400, 420 - 11 = 409.
     assert village.relay(
         village.order(buyer, BUY, window, window, 700, 50),
         village.order(other, BUY, window, window, 701, 50),
@@ -326,6 +242,11 @@ def _corrupt_ledger(market: Market) -> None:
     market.wallets[account(0)] = replace(market.wallet(account(0)), score=FULL_SCORE + 1, balance=2**104)
 
 
+def _corrupt_backing(market: Market) -> None:
+    market.orders = {key: replace(order, count=0) for key, order in market.orders.items()}
+    market.results = {window: replace(result, net_wh=-1) for window, result in market.results.items()}
+
+
 def _corrupt_log(market: Market) -> None:
     market.log.extend([event for event in market.log if event.name in ("OrderPlaced", "ReportSettled")])
 
@@ -339,6 +260,7 @@ def test_invariants__each__sees_a_corrupted_market() -> None:
         _corrupt_orders,
         _corrupt_pointer,
         _corrupt_ledger,
+        _corrupt_backing,
         _corrupt_log,
     ]
     for corrupt in corruptions:
@@ -350,7 +272,8 @@ def test_invariants__each__sees_a_corrupted_market() -> None:
         )
         village.now += 2 * WINDOW
         village.market.clear(village.now, 9)
-        assert village.relay(village.report(account(1), SELL, [0, 350])) == [0]
+        due = DueItem(account(0), village.market.hints(account(0)), 1)
+        assert village.relay(village.report(account(1), SELL, [0, 350]), due) == [0, 0]
         assert check_all(village.market) == []
         corrupt(village.market)
         violations = check_all(village.market)

@@ -7,7 +7,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from peerwatt.study.config import StudyConfig, load_config
+from peerwatt.study.config import load_config
+from peerwatt.study.models import StudyConfig
 from peerwatt.study.world import BUY, SCENARIOS, SELL, Intent, World
 from peerwatt.study.world.bills import WindowUse, baseline_cost, residual_cost
 

@@ -236,3 +236,20 @@ def test_domain__erc5267__describes_what_is_signed(token: Any) -> None:
     assert described == domain(token)
     values = (OWNER.address, BOB, 1, 0, now())
     assert digest(described, "Permit", *values) == digest(domain(token), "Permit", *values)
+
+
+def test_mint_many__minter__mints_to_each(token: Any) -> None:
+    before = token.balanceOf(ALICE), token.balanceOf(BOB), token.totalSupply()
+    token.mint_many([ALICE, BOB, ALICE], [5, 7, 1])
+    assert (token.balanceOf(ALICE), token.balanceOf(BOB)) == (before[0] + 6, before[1] + 7)
+    assert token.totalSupply() == before[2] + 13
+
+
+def test_mint_many__lengths_differ__reverts(token: Any) -> None:
+    with refused("token: lengths differ"):
+        token.mint_many([ALICE, BOB], [5])
+
+
+def test_mint_many__stranger__reverts(token: Any) -> None:
+    with refused("token: not the minter"):
+        token.mint_many([ALICE], [5], sender=ALICE)

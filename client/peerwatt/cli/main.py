@@ -33,11 +33,13 @@ def version() -> None:
 
 @app.command()
 def study(
-    seed: Annotated[int, typer.Option(help="Seed of everything random.", min=0)] = 1,
+    seed: Annotated[int, typer.Option(help="Seed of everything random.", min=0)] = 0,
     consumers: Annotated[int, typer.Option(help="Homes that only consume.", min=1)] = 246,
-    prosumers: Annotated[int, typer.Option(help="Homes that also produce.", min=0)] = 14,
+    prosumers: Annotated[int, typer.Option(help="Homes that also produce.", min=1)] = 14,
     windows: Annotated[int, typer.Option(help="Trading windows of 15 minutes.", min=1)] = 10,
-    scenario: Annotated[str, typer.Option(help="Name of the scenario.")] = "paper",
+    scenario: Annotated[
+        str, typer.Option(help="base, peak-demand, fluctuating-renewables or unexpected-consumption.")
+    ] = "base",
     rpc: Annotated[
         str | None,
         typer.Option(metavar="URL", help="JSON-RPC node to run on, instead of the embedded chain."),

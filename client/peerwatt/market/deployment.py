@@ -97,7 +97,8 @@ class Deployment:
                 }
             )
         except (OSError, ValueError, TypeError, KeyError) as error:
-            raise ManifestError(f"{path} is no deployment manifest ({error}); deploy a market or name another file") from error
+            text = f"{path} is no deployment manifest ({error}); deploy a market or name another file"
+            raise ManifestError(text) from error
 
     def check(self, w3: Web3) -> None:
         """Compares the manifest with the chain behind `w3`.
@@ -107,7 +108,7 @@ class Deployment:
         """
         if w3.eth.chain_id != self.chain_id:
             raise ManifestError(
-                f"the manifest is for chain {self.chain_id}, the node serves chain {w3.eth.chain_id}; name the right node"
+                f"the manifest is for chain {self.chain_id}, the node serves {w3.eth.chain_id}; name the right node"
             )
         for name, address in self.contracts().items():
             found = Web3.to_hex(keccak(bytes(w3.eth.get_code(address))))
@@ -199,11 +200,16 @@ def deploy_market(
     )
     if deployed != market:
         raise RuntimeError(
-            f"the market is at {deployed}, its registry expects {market}; use a sender with no other transactions and retry"
+            f"the market is at {deployed}, its registry expects {market}; retry with a sender that does nothing else"
         )
     block = w3.eth.get_block("latest")
     lens = deploy_contract(w3, sender, "MarketLens", market)
-    addresses = {"EnergyMarket": market, "EnergyRegistry": registry, "MarketLens": lens, "SettlementToken": token_address}
+    addresses = {
+        "EnergyMarket": market,
+        "EnergyRegistry": registry,
+        "MarketLens": lens,
+        "SettlementToken": token_address,
+    }
     deployment = Deployment(
         chain_id=w3.eth.chain_id,
         market=market,

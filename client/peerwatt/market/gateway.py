@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from web3 import Web3
+from web3.exceptions import BadFunctionCallOutput, ContractLogicError
 from web3.types import TxReceipt
 
 from peerwatt import artifacts
@@ -14,6 +15,7 @@ from peerwatt.market.deployment import Deployment
 from peerwatt.market.events import Event, decode_logs
 from peerwatt.market.senders import Sender
 from peerwatt.market.transactions import send_and_wait
+from peerwatt.signing import TokenDomain
 
 # A relay may use up to a transaction's limit of 2^24 gas (EIP-7825).
 MAX_TRANSACTION_GAS = 2**24
@@ -47,8 +49,9 @@ class MarketGateway:
         Raises:
             MarketError: the contract refused.
         """
+        data = call._encode_transaction_data()
         return send_and_wait(
-            self.w3, sender, {"to": call.address, "data": call._encode_transaction_data(), "value": Web3.to_wei(0, "wei"), "gas": gas}
+            self.w3, sender, {"to": call.address, "data": data, "value": Web3.to_wei(0, "wei"), "gas": gas}
         )
 
     def relay(self, sender: Sender, items: Sequence[int], *, strict: bool = False) -> TxReceipt:
@@ -155,7 +158,8 @@ class MarketGateway:
 
     def book(self, window: int) -> dict[int, tuple[int, int]]:
         """Bids and offers [Wh] by level for a window not yet cleared."""
-        return {level: (bid_wh, offer_wh) for level, bid_wh, offer_wh in self.lens.functions.book(window).call()}
+        rows = self.lens.functions.book(window).call()
+        return {level: (bid_wh, offer_wh) for level, _price, bid_wh, offer_wh in rows}
 
     def withdrawal_nonce(self, account: str) -> int:
         """The nonce that the account's next signed withdrawal needs."""
@@ -164,6 +168,15 @@ class MarketGateway:
     def token_balance(self, account: str) -> int:
         """Tokens outside the market [base units]."""
         return int(self.token.functions.balanceOf(Web3.to_checksum_address(account)).call())
+
+    def token_domain(self) -> TokenDomain:
+        """The domain of the token's permits; tokens that do not publish it (ERC-5267) have version 1."""
+        token, chain_id = self.deployment.token, self.deployment.chain_id
+        try:
+            fields = self.token.functions.eip712Domain().call()
+            return TokenDomain(fields[1], fields[2], chain_id, token)
+        except (ContractLogicError, BadFunctionCallOutput):
+            return TokenDomain(self.token.functions.name().call(), "1", chain_id, token)
 
     def now_s(self) -> int:
         """Timestamp of the newest block [s]."""

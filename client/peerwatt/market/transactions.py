@@ -8,8 +8,9 @@ from web3 import Web3
 from web3.exceptions import ContractLogicError, Web3Exception
 from web3.types import TxParams, TxReceipt
 
-from peerwatt.exceptions import MarketError, from_reason
+from peerwatt.exceptions import from_reason
 from peerwatt.market.senders import Sender
+from peerwatt.refusals.base import MarketError
 
 RECEIPT_TIMEOUT_S = 120
 _REASON = re.compile(r"[a-z]+: [a-z0-9'^ -]+")
@@ -58,5 +59,5 @@ def _replay(w3: Web3, sender: Sender, transaction: TxParams, receipt: TxReceipt)
             return explained
         return RuntimeError(f"transaction {Web3.to_hex(receipt['transactionHash'])} failed: {error}")
     return RuntimeError(
-        f"transaction {Web3.to_hex(receipt['transactionHash'])} failed with {receipt['gasUsed']} gas used; give it more gas"
+        f"transaction {Web3.to_hex(receipt['transactionHash'])} failed after {receipt['gasUsed']} gas; give it more gas"
     )

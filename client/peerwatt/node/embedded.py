@@ -5,7 +5,7 @@ No server, no other software; it is gone when the process ends.
 
 from __future__ import annotations
 
-from eth_tester import EthereumTester, PyEVMBackend  # type: ignore[attr-defined]
+from eth_tester import EthereumTester, PyEVMBackend
 from web3 import EthereumTesterProvider, Web3
 
 GENESIS_ACCOUNTS = 10

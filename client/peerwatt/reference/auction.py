@@ -19,8 +19,7 @@ NO_TRADE, ALL_CROSSING, OFFERS_RATIONED, BIDS_RATIONED = 0, 1, 2, 3
 
 @dataclass(frozen=True)
 class BookState:
-    """How far the book is cleared, the Wh x windows accepted beyond that, and whether it is closed or
-    paused."""
+    """The newest cleared window, the Wh x windows accepted beyond it, and whether orders are stopped."""
 
     cleared: int
     open_wh: int = 0
@@ -89,8 +88,7 @@ def clear_book(bids: Mapping[int, int], offers: Mapping[int, int]) -> Clearing:
 
 
 def fill(result: Result, side: int, level: int, energy_wh: int) -> int:
-    """What clearing gave an order at an effective level [Wh]: a rationed buyer's is rounded up, a seller's
-    down."""
+    """What an order at an effective level got [Wh]: a rationed buyer's fill rounds up, a seller's down."""
     if result.kind == NO_TRADE:
         return 0
     if level == result.level:
@@ -122,8 +120,7 @@ def split(levels: Levels) -> tuple[dict[int, int], dict[int, int]]:
 def clear(market: MarketState, now: int, max_windows: int) -> int:
     """Clears the next gated windows, at most so many; with nothing open, jumps to the newest gated one.
 
-    The clock decides what is in the book, not the call: a late clearing uses the book as it stood at the
-    gate.
+    The clock decides what is in the book, not the call: a late clearing uses the book of the gate.
 
     Returns:
         How many windows it cleared; a jump counts as one.
@@ -146,12 +143,12 @@ def _clear_next(market: MarketState, now: int) -> None:
     state = market.book_state
     window = state.cleared + 1
     clearing = clear_book(*split(market.books.get(window, {})))
-    result: Result | None = None
-    if clearing.result.left_wh > 0:
-        delay = max(0, now - market.parameters.end_of(window))
-        result = replace(clearing.result, delay_seconds=delay)
-        market.results[window] = result
     market.book_state = replace(state, cleared=window, open_wh=state.open_wh - clearing.result.left_wh)
+    if clearing.result.left_wh == 0:
+        return
+    delay = max(0, now - market.parameters.end_of(window))
+    result = replace(clearing.result, delay_seconds=delay)
+    market.results[window] = result
     market.emit(
         "WindowCleared",
         window=window,

@@ -105,9 +105,9 @@ class Market(MarketState):
         Args:
             allowance: what the owner allows the market to take once the permit was tried. It must be the
                 amount: so a permit used by somebody else first still serves, and no stranger pulls in what
-                    was allowed for later.
+                was allowed for later.
         """
-        require(uint(amount, 256, "amount") > 0, "wallets: zero amount")
+        uint(amount, 256, "amount")
         require(uint(allowance, 256, "allowance") == amount, "wallets: bad permit")
         return self.deposit(now, owner, amount, received, succeeds)
 

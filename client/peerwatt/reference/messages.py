@@ -27,9 +27,11 @@ def _check_uints(record: object, **bits: int) -> None:
 
 @dataclass(frozen=True)
 class OrderMessage:
-    """Order(address maker,address meter,uint8 side,uint32 firstWindow,uint32 lastWindow,uint32 energyWh,uint8
-    limitLevel, uint32 nonce): so much energy in each window first..last, at the limit or better. Side 0 buys,
-    1 sells."""
+    """So much energy in each window first..last, at the limit or better. Side 0 buys, 1 sells.
+
+    Order(address maker,address meter,uint8 side,uint32 firstWindow,uint32 lastWindow,uint32 energyWh,
+    uint8 limitLevel,uint32 nonce)
+    """
 
     maker: str
     meter: str
@@ -102,8 +104,8 @@ class Enrolment:
 
 @dataclass(frozen=True)
 class MeterSwap:
-    """MeterSwap(address account,address oldMeter,address newMeter,uint64 importedWh,uint64 exportedWh,uint64
-    deadline)."""
+    """MeterSwap(address account,address oldMeter,address newMeter,uint64 importedWh,uint64 exportedWh,
+    uint64 deadline)."""
 
     account: str
     old_meter: str

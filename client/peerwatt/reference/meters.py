@@ -18,8 +18,7 @@ MAX_REGISTER = 2**48
 
 @dataclass(frozen=True)
 class ExportRegister:
-    """The export register [Wh] as it was at the start of `window`. `revoked`: the operator cut the connection
-    off."""
+    """The export register [Wh] at the start of `window`. `revoked`: the operator cut the connection off."""
 
     meter: str = ZERO_ADDRESS
     register_wh: int = 0
@@ -29,8 +28,7 @@ class ExportRegister:
 
 @dataclass(frozen=True)
 class ImportRegister:
-    """The import register [Wh] as it was at the start of `window`. `revoked_window`: where a revocation takes
-    effect."""
+    """The import register [Wh] at the start of `window`. `revoked_window`: from where a revocation counts."""
 
     register_wh: int = 0
     window: int = 0

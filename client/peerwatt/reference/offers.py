@@ -26,8 +26,7 @@ Levels = dict[int, tuple[int, int]]
 
 @dataclass(frozen=True)
 class Calendar:
-    """The windows in which an account has an order still to settle, and the window up to which all are
-    settled.
+    """The windows of an account with an order still to settle, and the one up to which all are settled.
 
     `bitmap` is how the contract keeps the open windows: bit i is window settled + 1 + i.
     """
@@ -167,8 +166,7 @@ def place(market: MarketState, now: int, account: str, order: OrderMessage) -> N
 
 
 def place_signed(market: MarketState, now: int, order: OrderMessage, agent: str, signer: str) -> None:
-    """Accepts a relayed order. Its signature covers the meter now bound, so the meter needs no check of its
-    own."""
+    """Accepts a relayed order. Its signature covers the meter now bound: that needs no check of its own."""
     account = order.maker
     _check_open(market, order)
     device = participants.check_enrolled(market, account)
@@ -294,8 +292,7 @@ def cancel_signed(
 
 
 def revoke(market: MarketState, now: int, account: str) -> None:
-    """Cuts off a connection: its windows still before their gate are cancelled, the others settle as they
-    do."""
+    """Cuts off a connection: windows before their gate are cancelled, the others are left to settle."""
     window = market.parameters.window_at(now)
     market.devices.pop(account, None)
     market.exports[account] = replace(meters.get_exports(market, account), revoked=True)
@@ -308,7 +305,7 @@ def revoke(market: MarketState, now: int, account: str) -> None:
 def _cut(market: MarketState, account: str, slot: int, from_window: int) -> bool:
     """Ends an order before a window and releases what the rest had reserved; False if there is no rest."""
     order = get_order(market, account, slot)
-    calendar = get_calendar(market, account)
+    calendar = get_calendar(market, account).moved_up(market.cleared)
     cut = max(from_window, order.first, calendar.settled + 1)
     if order.count == 0 or cut > order.last:
         return False

@@ -59,8 +59,7 @@ class MarketParameters:
         require(sensible, "market: senseless parameter")
 
     def price(self, level: int) -> int:
-        """Price of a level of the grid, base units per Wh. Levels above 255 are those of the imbalance
-        price."""
+        """Price of a level, base units per Wh. Only the imbalance price has levels above 255."""
         return self.floor_price + level * self.price_step
 
     def window_at(self, now: int) -> int:
@@ -84,8 +83,7 @@ class MarketParameters:
 class RegistryParameters:
     """The constructor's arguments of EnergyRegistry.
 
-    `accepted_meter_classes` is a bitmap of 64 classes. `predecessor` is the `score_of` of an older market's
-    registry.
+    `accepted_meter_classes` is a bitmap of 64 classes. `predecessor` is `score_of` of an older registry.
 
     Raises:
         Refused: "registry: senseless parameter" or "enrolment: class out of bounds".

@@ -31,8 +31,7 @@ class Device:
 
 @dataclass(frozen=True)
 class Agent:
-    """A key that may sign orders and cancels within caps until it expires. `max_reserve` bounds the wallet's
-    total."""
+    """A key that signs orders and cancels within caps until it expires; `max_reserve` is the wallet's."""
 
     expiry: int = 0
     max_buy_level: int = 0
@@ -96,8 +95,7 @@ def bind(
     imports: ImportRegister,
     score: int,
 ) -> None:
-    """Enrols an account, swaps its meter, or unbinds it (a device without a meter): only with no open
-    window."""
+    """Enrols an account, swaps its meter, or unbinds it (no meter): only with no open window."""
     calendar = market.calendars.get(account)
     require(calendar is None or not calendar.open, "participants: open windows")
     set_device(market, account, device)

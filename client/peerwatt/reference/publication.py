@@ -1,5 +1,4 @@
-"""What the regulator and the operator publish for all: tariffs, fees, feeder scales, accepted meters, the
-pause."""
+"""What the regulator and the operator set for all: tariffs, fees, feeder scales, accepted meters, pause."""
 
 from __future__ import annotations
 
@@ -53,12 +52,12 @@ class Publication(Roles):
         require(uint(retail_class, 256, "retail_class") < RETAIL_CLASSES, "tariffs: no such class")
         uint(price_per_wh, 256, "price_per_wh")
         head = self._head_at(self._window_at(now))
-        if head.version:
-            price_at = self.market.parameters.price
-            highest = price_at(head.imbalance_steps)
-            if head.next_from:
-                highest = min(highest, price_at(head.next_imbalance_steps))
-            require(price_per_wh <= highest, "tariffs: retail above imbalance")
+        price_at = self.market.parameters.price
+        # Until a tariff is published no retail price fits under it.
+        highest = price_at(head.imbalance_steps) if head.version else 0
+        if head.next_from:
+            highest = min(highest, price_at(head.next_imbalance_steps))
+        require(price_per_wh <= highest, "tariffs: retail above imbalance")
         self.retail[retail_class] = price_per_wh
         self._emit("RetailSet", retail_class=retail_class, price_per_wh=price_per_wh)
 

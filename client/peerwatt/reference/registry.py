@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from .mandates import Mandates
@@ -11,7 +12,7 @@ from .meters import MAX_REGISTER, ExportRegister, ImportRegister
 from .parameters import RegistryParameters
 from .participants import STATUS_FEEDING_IN, Device
 from .publication import FEEDERS, METER_CLASSES, Publication
-from .reasons import require
+from .reasons import Refused, require
 from .reputation import FULL_SCORE, START_SCORE
 from .values import ZERO_ADDRESS, address, uint
 
@@ -33,8 +34,19 @@ class Terms:
 
 
 @dataclass(frozen=True)
+class Application:
+    """What `enrol` takes, of one home in a batch."""
+
+    connection: bytes
+    terms: Terms
+    enrolment: Enrolment
+    account_signer: str | None
+    meter_signer: str
+
+
+@dataclass(frozen=True)
 class Connection:
-    """A place in the grid. Account zero: nobody holds it. Its score is the one its last account left."""
+    """A place in the grid. Account zero: nobody holds it. `known`: somebody moved out, and left this score."""
 
     account: str = ZERO_ADDRESS
     known: bool = False
@@ -50,8 +62,7 @@ def _pseudonym(connection: bytes) -> bytes:
 
 
 class Registry(Publication, Mandates):
-    """The registry of a market. A signer of None stands for r = vs = 0: a contract wallet consented by a
-    call."""
+    """The registry of a market. A signer of None is r = vs = 0: a contract wallet consented by a call."""
 
     def __init__(self, market: Market, parameters: RegistryParameters) -> None:
         super().__init__(market, parameters)
@@ -106,14 +117,30 @@ class Registry(Publication, Mandates):
         self._check_signed(account, enrolment, account_signer, meter, meter_signer)
         score = self.score_of(connection)
         self._bind(now, account, self._device(meter, terms), enrolment, score)
-        self.connections[connection] = Connection(account, True, held.score)
+        self.connections[connection] = replace(held, account=account)
         self.connection_of[account] = connection
         self.meter_bound_to[meter] = account
         self._emit("Enrolled", connection=connection, account=account, meter=meter)
 
+    def enrol_many(self, now: int, caller: str, applications: Sequence[Application]) -> None:
+        """Enrols a street in one go; one bad application refuses them all."""
+        self._check_operator(caller)
+        require(not self.market.book_state.paused, "registry: paused")
+        market, tables = self.market.snapshot(), (self.connections, self.connection_of, self.meter_bound_to)
+        saved, logged = [dict(table) for table in tables], len(self.log)
+        try:
+            for one in applications:
+                self.enrol(
+                    now, caller, one.connection, one.terms, one.enrolment, one.account_signer, one.meter_signer
+                )
+        except Refused:
+            self.market.restore(market)
+            self.connections, self.connection_of, self.meter_bound_to = saved  # type: ignore[assignment]
+            del self.log[logged:]
+            raise
+
     def consent(self, now: int, caller: str, message: Enrolment | MeterSwap) -> None:
-        """A contract wallet's yes to a message that it cannot sign. The contract is given the message's
-        digest."""
+        """A contract wallet's yes to a message that it can't sign. The contract gets the message's digest."""
         caller = address(caller)
         self.consents.add((caller, message))
         self._emit("Consented", account=caller, digest=message)
@@ -127,8 +154,7 @@ class Registry(Publication, Mandates):
         account_signer: str | None,
         meter_signer: str,
     ) -> None:
-        """Binds a new meter in place of the old one; the connection keeps terms and score. Also while
-        paused."""
+        """Binds a new meter for the old one; the connection keeps terms and score. Also while paused."""
         self._check_operator(caller)
         account, meter = swap.account, swap.new_meter
         device = self.market.device(account)

@@ -27,8 +27,7 @@ def rating(score: int) -> str:
 
 
 def seller_target(delivered_wh: int, fill_wh: int, tolerance_bps: int) -> int:
-    """Points towards which a delivery moves a seller: full inside the tolerance band, else the share
-    delivered."""
+    """Points towards which a seller moves: full inside the tolerance band, else the share delivered."""
     if delivered_wh * POINTS >= fill_wh * (POINTS - tolerance_bps):
         return POINTS
     return POINTS * delivered_wh // fill_wh

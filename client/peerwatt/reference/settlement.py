@@ -21,8 +21,7 @@ REPORTED, TAKEN, DEFAULTED, REVOKED, UNFILLED = "reported", "taken", "defaulted"
 
 @dataclass(frozen=True)
 class Payment:
-    """What one settled order moves [base units]: out of and into its owner's wallet, and to the two
-    accounts."""
+    """What a settled order moves [base units]: from and to its owner's wallet, and to the two accounts."""
 
     paid: int = 0
     received: int = 0
@@ -70,8 +69,7 @@ def pay_bid(order: Order, fill_wh: int, price: int) -> Payment:
 
 
 def pay_offer(order: Order, fill_wh: int, delivered_wh: int, price: int, imbalance_price: int) -> Payment:
-    """A seller is paid for what it delivered, and buys the shortfall from the balancing account, which
-    supplied it."""
+    """A seller is paid for what it delivered, and buys the shortfall from the balancing account."""
     shortfall_wh = fill_wh - delivered_wh
     haircut = adjustment_of(price, order.adjustment_bps)
     return Payment(
@@ -82,8 +80,7 @@ def pay_offer(order: Order, fill_wh: int, delivered_wh: int, price: int, imbalan
 
 
 def pay_revoked(fill_wh: int, price: int) -> Payment:
-    """The utility supplies what a revoked seller had sold, at the clearing price; the rest it bears
-    itself."""
+    """The utility supplies what a revoked seller had sold, for the clearing price; the rest it bears."""
     return Payment(balancing=fill_wh * price)
 
 
@@ -253,8 +250,7 @@ def _settle(
 
 
 def _count_down(market: MarketState, window: int, energy_wh: int, net_wh: int, funds: Funds) -> None:
-    """Takes an order off a window; the last one leaves the rounding Wh, which the utility supplied, to be
-    paid for."""
+    """Takes an order off a window; after the last one the utility is paid for the rounding Wh."""
     result = market.results[window]
     result = replace(result, left_wh=result.left_wh - energy_wh, net_wh=result.net_wh + net_wh)
     market.results[window] = result

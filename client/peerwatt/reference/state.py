@@ -31,8 +31,7 @@ class Event:
 
 @dataclass
 class MarketState:
-    """The market's storage. Records are frozen and replaced whole, so a shallow copy of each table is a copy
-    of all.
+    """The market's storage. Records are frozen and replaced whole: copies of the tables are copies of all.
 
     `outside` follows the tokens of accounts outside the market, counted from zero. `ledger`, `rounding_wh`
     and the books of past windows are history that no act reads: they are there to be checked.

@@ -38,8 +38,7 @@ class Tables:
 
 @dataclass(frozen=True)
 class Feeder:
-    """The network fee of a feeder [base units per Wh] and how much of each operating envelope it has room for
-    now."""
+    """A feeder's network fee [base units per Wh], and the share of each envelope it has room for now."""
 
     fee_per_wh: int = 0
     import_scale_bps: int = 0
@@ -71,8 +70,7 @@ def adjustment_of(price: int, bps: int) -> int:
 
 
 def all_in_price(side: int, price: int, adjustment_bps: int, fee_per_wh: int) -> int:
-    """What a Wh costs a buyer with surcharge and fee, or brings a seller after the haircut; base units per
-    Wh.
+    """What a Wh costs a buyer with surcharge and fee, or brings a seller after the haircut [base units].
 
     This is the only place where money is rounded: every amount is Wh times this integer.
     """
@@ -108,8 +106,7 @@ def effective_level(
 
 
 def unit_reserve(parameters: MarketParameters, side: int, limit_level: int, imbalance_steps: int) -> int:
-    """The worst that a Wh can cost its owner: a buyer's limit, or a seller's purchase of it at the imbalance
-    price."""
+    """The worst a Wh can cost its owner: a buyer's limit, or what its purchase costs a seller beyond it."""
     limit = parameters.price(limit_level)
     if side == BUY:
         return limit

@@ -133,11 +133,25 @@ class BeyondRing(MarketError):
     next_step = "ask for an earlier window"
 
 
+class TooManySlots(MarketError):
+    reason = "lens: too many slots"
+    problem = "too-many-slots"
+    fact = "an account has 16 slots"
+    next_step = "ask for at most 16"
+
+
 class TokenBadSignature(MarketError):
     reason = "token: bad signature"
     problem = "token-bad-signature"
     fact = "the permit is not signed by the tokens' owner"
     next_step = "check key, chain id, token address, nonce and amount, then sign again"
+
+
+class LengthsDiffer(MarketError):
+    reason = "token: lengths differ"
+    problem = "lengths-differ"
+    fact = "there are not as many amounts as receivers"
+    next_step = "name one amount for each receiver"
 
 
 class NotEnoughAllowance(MarketError):

@@ -11,6 +11,7 @@ from .domain import Domain
 from .enrolment import Enrolment
 from .meter_swap import MeterSwap
 from .order import Order
+from .permit import Permit, TokenDomain
 from .rating import Rating
 from .report import Report
 from .sides import BUY, EXPORTS, IMPORTS, SELL
@@ -40,6 +41,8 @@ __all__ = [
     "MeterSwap",
     "MESSAGES",
     "Domain",
+    "Permit",
+    "TokenDomain",
     "Message",
     "Signature",
     "sign",

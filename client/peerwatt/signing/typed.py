@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple, Self, get_type_hints
+from typing import Any, ClassVar, NamedTuple, Protocol, Self, get_type_hints
 
 from eth_keys.datatypes import PrivateKey
 from eth_keys.datatypes import Signature as RecoverableSignature
@@ -20,6 +20,15 @@ from ..exceptions import BadKey, BadMessage, BadSignature, MalformedSignature
 from .domain import Domain
 from .kinds import Kind, check_address
 from .signature import CURVE_ORDER, Signature
+
+
+class SignedDomain(Protocol):
+    """Where a signature counts: the market's `Domain`, or a token's."""
+
+    @property
+    def separator(self) -> bytes:
+        """The domain separator, 32 bytes."""
+        ...
 
 
 class Field(NamedTuple):
@@ -76,7 +85,7 @@ class Message:
         words = [field.kind.encode(getattr(self, field.attribute)) for field in self.fields()]
         return bytes(keccak(b"".join((self.type_hash(), *words))))
 
-    def digest(self, domain: Domain) -> bytes:
+    def digest(self, domain: SignedDomain) -> bytes:
         """What is signed, 32 bytes."""
         return bytes(keccak(b"\x19\x01" + domain.separator + self.struct_hash()))
 
@@ -110,7 +119,7 @@ class Message:
         }
 
 
-def sign(message: Message, domain: Domain, key: bytes | str) -> Signature:
+def sign(message: Message, domain: SignedDomain, key: bytes | str) -> Signature:
     """Signs a message.
 
     Args:

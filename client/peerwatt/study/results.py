@@ -114,7 +114,7 @@ class MoneyFlows:
     Attributes:
         buyers_paid: by all bids, all in. sellers_received: for delivered Wh.
         network_fees: to the network account. surcharges, haircuts: to the balancing account.
-        imbalance_paid: by sellers beyond the clearing price. imbalance_received: full imbalance price of all shortfalls.
+        imbalance_paid: by sellers beyond the clearing price. imbalance_received: full imbalance price of shortfalls.
         rounding: price of the rounding Wh.
     """
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 
 from ..results import Summary, WindowResult
 
 WH_PER_KWH = 1000
 MINUS = "\u2212"
-THIN = "\u202f"
+# A number and its unit stay on one line.
+STAY = "\u00a0"
 NONE = "\u2013"
 # Any sum of money of a study, with all its decimals.
 _EXACT = Context(prec=120, rounding=ROUND_HALF_EVEN)
@@ -36,19 +37,33 @@ def kwh_number(energy_wh: int) -> str:
     return grouped(_EXACT.divide(Decimal(energy_wh), Decimal(WH_PER_KWH)), decimals)
 
 
+def kwh_short(energy_wh: int) -> str:
+    """Energy in kWh with two digits after the point, for columns."""
+    return grouped(_EXACT.divide(Decimal(energy_wh), Decimal(WH_PER_KWH)), 2)
+
+
+def kwh_exact(energy_wh: int) -> str:
+    """Energy in kWh, to the Wh."""
+    return grouped(_EXACT.divide(Decimal(energy_wh), Decimal(WH_PER_KWH)), 3)
+
+
 def kwh(energy_wh: int) -> str:
     """Energy with its unit."""
-    return f"{kwh_number(energy_wh)} kWh"
+    return f"0{STAY}kWh" if energy_wh == 0 else f"{kwh_number(energy_wh)}{STAY}kWh"
 
 
 def percent(value: float, decimals: int = 1) -> str:
     """A percentage with its sign."""
-    return NONE if not math.isfinite(value) else f"{grouped(value, decimals)}{THIN}%"
+    return NONE if not math.isfinite(value) else f"{grouped(value, decimals)}{STAY}%"
 
 
 def share(part: int, whole: int, decimals: int = 1) -> str:
-    """Part of a whole in per cent; a dash if there is no whole."""
-    return NONE if whole == 0 else percent(100 * part / whole, decimals)
+    """Part of a whole in per cent; a dash without a whole, "under" the last digit if less."""
+    if whole == 0:
+        return NONE
+    rate = 100 * part / whole
+    least = 10.0**-decimals
+    return f"under {percent(least, decimals)}" if 0 < rate < least / 2 else percent(rate, decimals)
 
 
 def plural(count: int, noun: str) -> str:
@@ -62,6 +77,16 @@ def clock(starts_at: str) -> str:
         return datetime.fromisoformat(starts_at).strftime("%H:%M")
     except ValueError:
         return starts_at
+
+
+def clocks(windows: Sequence[WindowResult], window_seconds: int) -> list[str]:
+    """Times of day at which the windows start, and the end of the last one; the end is empty if unknown."""
+    times = [clock(window.starts_at) for window in windows]
+    try:
+        end = datetime.fromisoformat(windows[-1].starts_at) + timedelta(seconds=window_seconds)
+    except (IndexError, ValueError):
+        return [*times, ""]
+    return [*times, end.strftime("%H:%M")]
 
 
 def day(starts_at: str) -> str:
@@ -112,7 +137,7 @@ class Money:
 
     def amount(self, base_units: int) -> str:
         """An amount with its currency."""
-        return f"{self.number(base_units)} {self.currency}"
+        return f"{self.number(base_units)}{STAY}{self.currency}"
 
     def price_number(self, price_per_wh: int | Decimal | None) -> str:
         """A price without its unit: one decimal where that is exact, else two; a dash without a price."""
@@ -123,7 +148,11 @@ class Money:
 
     def price(self, price_per_wh: int | Decimal | None) -> str:
         """A price with its unit; words without a price."""
-        return "no trade" if price_per_wh is None else f"{self.price_number(price_per_wh)} {self.price_unit}"
+        return (
+            "no trade"
+            if price_per_wh is None
+            else f"{self.price_number(price_per_wh)}{STAY}{self.price_unit}"
+        )
 
     @property
     def price_unit(self) -> str:

@@ -56,7 +56,7 @@ def tag(name: str, /, *children: Child, **attributes: Attribute) -> Markup:
 
 
 def join(*children: Child) -> Markup:
-    """Children one after the other: markup as it is, other strings escaped, iterables opened, None nothing."""
+    """Children one after the other: markup as it is, other strings escaped, iterables opened."""
     return Markup("".join(_child(child) for child in children))
 
 

@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from peerwatt.study.config import LEVELS, DecisionModel, Market
+from peerwatt.study.models import LEVELS, DecisionModel, Market
 from peerwatt.study.world.storage import Battery
 
 BUY, SELL = 0, 1

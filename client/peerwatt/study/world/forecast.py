@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from peerwatt.study.config import ForecastModel
+from peerwatt.study.models import ForecastModel
 from peerwatt.study.world.timeline import PER_DAY, Flags, Floats, Ints
 
 Numbers = npt.NDArray[np.float64] | npt.NDArray[np.int64]

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from peerwatt.study.config import ConsumerKind, ProsumerKind, StudyConfig
+from peerwatt.study.models import ConsumerKind, ProsumerKind, StudyConfig
 from peerwatt.study.world.generation import Generator
 from peerwatt.study.world.loads import LoadSite
 from peerwatt.study.world.solar import Plant

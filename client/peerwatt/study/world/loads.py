@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from demandlib import bdew
 
-from peerwatt.study.config import LoadModel
+from peerwatt.study.models import LoadModel
 from peerwatt.study.world.timeline import PER_DAY, Floats, Ints, Timeline, autoregressive, stream
 
 

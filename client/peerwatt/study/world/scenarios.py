@@ -7,7 +7,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from peerwatt.study.config import CloudModel
+from peerwatt.study.models import CloudModel
 from peerwatt.study.world.timeline import Floats, Timeline, stream
 
 Scenario = Literal["base", "peak-demand", "fluctuating-renewables", "unexpected-consumption"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pvlib
 
-from peerwatt.study.config import CloudModel, Place, SolarModel
+from peerwatt.study.models import CloudModel, Place, SolarModel
 from peerwatt.study.world.timeline import PER_DAY, PER_HOUR, Floats, Ints, Timeline, autoregressive, stream
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from peerwatt.study.config import Period
+from peerwatt.study.models import Period
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from peerwatt.study.config import WindModel
+from peerwatt.study.models import WindModel
 from peerwatt.study.world.timeline import Floats, Timeline, autoregressive, stream
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from peerwatt.study.config import StudyConfig
+from peerwatt.study.models import StudyConfig
 from peerwatt.study.world import forecast, loads, scenarios, solar, wind
 from peerwatt.study.world.balance import Balance
 from peerwatt.study.world.decisions import (

@@ -1,0 +1,58 @@
+"""Reads a contract's words from its storage, where its getters read them, without running it: a comparison
+must be cheap enough to come after every act."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import boa
+from boa.util.abi import Address
+from eth_utils.crypto import keccak
+
+
+@lru_cache(maxsize=1 << 16)
+def _mapped(slot: int, key: Any) -> int:
+    if isinstance(key, str):
+        key = int(key, 16)
+    if isinstance(key, int):
+        key = key.to_bytes(32, "big")
+    return int.from_bytes(keccak(slot.to_bytes(32, "big") + key), "big")
+
+
+class Storage:
+    """The public variables of a deployed contract by their getters' names."""
+
+    def __init__(self, deployed: Any) -> None:
+        self._address = Address(deployed.address)
+        self._variables: dict[str, tuple[int, list[str]]] = {}
+        self._collect(deployed.compiler_data.storage_layout["storage_layout"])
+
+    def _collect(self, layout: dict[str, Any]) -> None:
+        for name, entry in layout.items():
+            if "slot" in entry and isinstance(entry["slot"], int):
+                self._variables[name] = (entry["slot"], _steps(entry["type"]))
+            else:
+                self._collect(entry)
+
+    def read(self, name: str, *keys: Any) -> int:
+        """The word that the getter returns."""
+        slot, steps = self._variables[name]
+        for step, key in zip(steps, keys, strict=True):
+            # An array's rows have its columns' length: only arrays of 256 rows are nested here.
+            slot = _mapped(slot, key) if step == "map" else slot + int(step) * key
+        return int(boa.env.evm.get_storage(self._address, slot))
+
+
+def _steps(kind: str) -> list[str]:
+    """How to get from a variable's slot to a value: "map", or how many words each step of an array skips."""
+    if kind.startswith("HashMap["):
+        inner = kind[len("HashMap[") : -1].split(", ", 1)[1]
+        return ["map", *_steps(inner)]
+    if kind.endswith("]"):
+        lengths = [int(part.rstrip("]")) for part in kind.split("[")[1:]]
+        skips = [1]
+        for length in lengths[:-1]:
+            skips.insert(0, skips[0] * length)
+        return [str(skip) for skip in skips]
+    return []

@@ -211,7 +211,11 @@ def _walk(
                             done.balancing,
                             unsafe_add(unsafe_mul(metered_wh, adjustment), unsafe_mul(short_wh, imbalance_price)),
                         )
-                        score = reputation._move(score, reputation._get_offer_target(metered_wh, fill_wh), fill_wh)
+                        target: uint256 = 0
+                        # A default counts nothing, however wide the tolerance.
+                        if mode != NO_REPORT:
+                            target = reputation._get_offer_target(metered_wh, fill_wh)
+                        score = reputation._move(score, target, fill_wh)
 
             result = unsafe_sub(result, energy_wh << 138)
             auction.results[window] = result

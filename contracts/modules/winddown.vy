@@ -31,6 +31,8 @@ def announce_wind_down():
     @notice Public notice that the book has not been cleared for a week.
     """
     cleared: uint256 = self._check_silence()
+    # A notice stands until somebody clears: renewed every day, it would never grow old.
+    assert self.notice_time == 0 or self.notice_cleared != cleared, "auction: already announced"
     self.notice_time = block.timestamp
     self.notice_cleared = cleared
     log WindDownAnnounced(cleared=cleared)

@@ -183,6 +183,7 @@ def test_announce__nothing_open_or_still_clearing__refused() -> None:
     last = FIRST * WINDOW + 7 * DAY - 1
     refuses("auction: clear first", lambda: village.registry.announce_wind_down(last))
     village.registry.announce_wind_down(last + 1)
+    refuses("auction: already announced", lambda: village.registry.announce_wind_down(last + 2))
     market: Market = village.market
     market.close_book(last + 1, REGISTRY)
     refuses("auction: market closed", lambda: village.registry.wind_down(last + DAY + 1))

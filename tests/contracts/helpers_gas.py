@@ -36,6 +36,8 @@ FLOOR_PRICE, PRICE_STEP, IMBALANCE_STEPS = 50_000, 500, 500
 DEADLINE_SECONDS, READING_AGE_SECONDS = 3 * 86_400, 86_400
 MIN_ORDER_WH, TOLERANCE_BPS, INERTIA_WH = 50, 500, 100_000
 REGISTER_WH = 1_000
+# Deployer, registry, balancing and network account, relayer.
+PEOPLE = [str(boa.util.abi.Address(keccak(text=f"person {number}")[12:])) for number in range(5)]
 START = 1_900_000_000 // WINDOW_SECONDS * WINDOW_SECONDS + 10
 MONEY = 10**13
 
@@ -75,12 +77,17 @@ class Home:
         )
         return cls(bytes(key), bytes(meter_key), account, meter, side)
 
+    def next_nonce(self, slot: int) -> int:
+        """A nonce that the slot takes."""
+        self.nonce = (self.nonce // 16 + 1) * 16 + slot
+        return self.nonce
+
     def order(
         self, domain: Domain, first: int, last: int, energy_wh: int, level: int, slot: int = 0
     ) -> OrderItem:
         """A signed order in a slot, its nonce the next one that the slot takes."""
-        self.nonce = (self.nonce // 16 + 1) * 16 + slot
-        message = Order(self.account, self.meter, self.side, first, last, energy_wh, level, self.nonce)
+        nonce = self.next_nonce(slot)
+        message = Order(self.account, self.meter, self.side, first, last, energy_wh, level, nonce)
         return OrderItem.from_message(message, sign(message, domain, self.key))
 
     def report(
@@ -127,14 +134,18 @@ def split(items: Iterable[Item], words: int = 1024, most: int = 1024) -> Iterato
 class Chain:
     """A token and a market, the registry an ordinary address, in an environment of their own."""
 
-    def __init__(self, reading_age_seconds: int = READING_AGE_SECONDS) -> None:
+    def __init__(
+        self,
+        reading_age_seconds: int = READING_AGE_SECONDS,
+        people: Sequence[str] = PEOPLE,
+        chain_id: int | None = None,
+    ) -> None:
         self.env = boa.env
+        if chain_id is not None:
+            self.env.evm.patch.chain_id = chain_id
         self.reading_age_seconds = reading_age_seconds
         self.now = START
-        self.deployer, self.registry, self.balancing, self.network, self.relayer = (
-            boa.util.abi.Address(keccak(text=name)[12:])
-            for name in ("deployer", "registry", "balancing", "network", "relayer")
-        )
+        self.deployer, self.registry, self.balancing, self.network, self.relayer = people
         with self.env.prank(self.deployer):
             self.token = compiled(CONTRACTS / "SettlementToken.vy").deploy("Naira", "NGN", 6)
             self.market = compiled(CONTRACTS / "EnergyMarket.vy").deploy(*self.parameters())
@@ -225,10 +236,12 @@ class Chain:
 
 
 @contextmanager
-def chain_of_its_own() -> Iterator[Chain]:
+def chain_of_its_own(people: Sequence[str] = PEOPLE, chain_id: int | None = None) -> Iterator[Chain]:
     """A chain apart from the other tests' environment: its transactions can't be rolled back."""
     with boa.swap_env(boa.Env()):
-        yield Chain()
+        chain = Chain(people=people, chain_id=chain_id)
+        chain.set_tariff()
+        yield chain
 
 
 def homes(chain: Chain, consumers: int, prosumers: int) -> tuple[list[Home], list[Home]]:

@@ -208,12 +208,12 @@ class Village:
     def place(
         self, home: Home, side: int, first: int, last: int, energy_wh: int, level: int, slot: int
     ) -> None:
-        home.nonce = (home.nonce // 16 + 1) * 16 + slot
+        nonce = home.next_nonce(slot)
         with self.env.prank(home.account):
-            self.market.place(home.meter, side, first, last, energy_wh, level, home.nonce)
+            self.market.place(home.meter, side, first, last, energy_wh, level, nonce)
         begin = max(first, self.chain.next_window)
         windows = set(range(begin, last + 1))
-        self.orders.append(Placed(home, home.nonce, begin, last, Limit(side, level, energy_wh), windows))
+        self.orders.append(Placed(home, nonce, begin, last, Limit(side, level, energy_wh), windows))
 
     def cancel(self, order: Placed, from_window: int) -> None:
         with self.env.prank(order.home.account):

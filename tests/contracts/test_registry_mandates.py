@@ -193,6 +193,25 @@ def test_wind_down__without_notice__reverts(registry: Registry) -> None:
         registry.contract.wind_down()
 
 
+def test_announce__a_notice_stands__it_cannot_be_renewed(registry: Registry) -> None:
+    silent(registry, WEEK)
+    registry.contract.announce_wind_down()
+    boa.env.evm.patch.timestamp += DAY - 1
+    with refused("auction: already announced"):
+        registry.contract.announce_wind_down()
+    boa.env.evm.patch.timestamp += 1
+    registry.contract.wind_down()
+
+
+def test_announce__cleared_since_the_notice__a_new_one_counts(registry: Registry) -> None:
+    silent(registry, WEEK)
+    registry.contract.announce_wind_down()
+    boa.env.evm.patch.timestamp += WEEK
+    registry.market.poke_book_state(pack((0, CLEARED + 1), (32, 1)))
+    registry.contract.announce_wind_down()
+    assert (registry.contract.notice_time(), registry.contract.notice_cleared()) == (now(), CLEARED + 1)
+
+
 def test_wind_down__cleared_since_the_notice__reverts(registry: Registry) -> None:
     silent(registry, WEEK + DAY)
     registry.contract.announce_wind_down()

@@ -56,6 +56,9 @@ class Mandates(Roles):
     def announce_wind_down(self, now: int) -> None:
         """Gives notice that nothing clears any more, by anyone."""
         self._check_stalled(now)
+        # A notice stands until somebody clears: renewed every day, it would never grow old.
+        stands = self.notice_time > 0 and self.notice_cleared == self.market.book_state.cleared
+        require(not stands, "auction: already announced")
         self.notice_time = now
         self.notice_cleared = self.market.book_state.cleared
         self._emit("WindDownAnnounced", cleared=self.notice_cleared)

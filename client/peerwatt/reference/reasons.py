@@ -45,6 +45,7 @@ CODES: dict[str, int] = {reason: code for code, reason in REASONS.items()}
 # What only a direct act, the registry or a deployment can meet.
 DIRECT: frozenset[str] = frozenset(
     {
+        "auction: already announced",
         "auction: clear first",
         "auction: market closed",
         "auction: no notice",

@@ -91,6 +91,13 @@ class ClearFirst(MarketError):
     next_step = "call clear, or wait until the 7 days are over"
 
 
+class AlreadyAnnounced(MarketError):
+    reason = "auction: already announced"
+    problem = "already-announced"
+    fact = "the wind-down is announced, and nobody has cleared since"
+    next_step = "wait until the notice is a day old, then wind down"
+
+
 class NoNotice(MarketError):
     reason = "auction: no notice"
     problem = "no-notice"

@@ -57,8 +57,9 @@ def test_pause__stops_orders_and_enrolments_alone(scene: Scene) -> None:
     order = scene.twin.bid_item(buyer, first + 9, first + 9, 1_000, HIGH)
     scene.skips("offers: paused", order, victims=[seller, buyer])
     scene.done(scene.twin.cancel(buyer, scene.order(buyer, buyer.nonce - 1).nonce, first + 2))
-    scene.to_end(first + 3, 3 * DAY)
+    scene.to_end(first + 3)
     scene.cleared()
+    scene.twin.travel(3 * DAY)
     scene.settle_all(seller, buyer)
     assert scene.wallet(seller).reserved == scene.wallet(buyer).reserved == 0
     assert scene.twin.set_paused(False, STRANGER) == "roles: not the regulator"

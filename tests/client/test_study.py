@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from peerwatt.cli.main import app
 from peerwatt.market.deployment import Deployment, ManifestError
+from peerwatt.node.embedded import EmbeddedChain
 from peerwatt.study import runner
 from peerwatt.study.results import StudyResult, Summary
 from peerwatt.study.runner import StudyOptions, open_venue, play
@@ -127,3 +128,31 @@ def test_study__difference_found__exit_status_is_1(
     broken = replace(result, summary=replace(result.summary, parity_ok=False))
     monkeypatch.setattr(runner, "play", lambda options, console: broken)
     assert runner.run_study(StudyOptions(out=tmp_path, json=True)) == 1
+
+
+def on_an_eth_tester_node(monkeypatch: pytest.MonkeyPatch) -> EmbeddedChain:
+    chain = EmbeddedChain()
+    monkeypatch.setattr(runner, "HTTPProvider", lambda url, request_kwargs: chain.w3.provider)
+    return chain
+
+
+def test_open_venue__node_that_cannot_travel__says_it_takes_real_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    on_an_eth_tester_node(monkeypatch)
+    venue = open_venue(StudyOptions(rpc="http://node.test", windows=10))
+    assert not venue.clock.simulated
+    assert venue.note is not None and "in real time, about 180 minutes" in venue.note
+
+
+def test_open_venue__node_without_accounts__asks_for_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    chain = on_an_eth_tester_node(monkeypatch)
+    monkeypatch.setattr(type(chain.w3.eth), "accounts", ())
+    monkeypatch.delenv("PEERWATT_PRIVATE_KEY", raising=False)
+    with pytest.raises(runner.StudyError, match="set PEERWATT_PRIVATE_KEY"):
+        open_venue(StudyOptions(rpc="http://node.test"))
+    monkeypatch.setenv("PEERWATT_PRIVATE_KEY", "not a key")
+    with pytest.raises(runner.StudyError, match="is no private key") as refused:
+        open_venue(StudyOptions(rpc="http://node.test"))
+    assert "not a key" not in str(refused.value)
+    monkeypatch.setenv("PEERWATT_PRIVATE_KEY", "0x" + "11" * 32)
+    cast = open_venue(StudyOptions(rpc="http://node.test")).cast
+    assert cast.operator.address == cast.relayer.address != cast.balancing_account

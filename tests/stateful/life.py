@@ -60,16 +60,16 @@ class Life(Trading, Ruling):
         """The acts with their weights."""
         return {
             self.relay_orders: 22,
-            self.place: 6,
+            self.place: 8,
             self.cancel: 3,
             self.relay_cancel: 4,
             self.clear: 14,
             self.relay_report: 14,
-            self.relay_due: 6,
-            self.relay_all: 10,
-            self.relay_mixed: 4,
+            self.relay_due: 8,
+            self.relay_all: 6,
+            self.relay_mixed: 2,
             self.deposit: 3,
-            self.withdraw: 4,
+            self.withdraw: 6,
             self.enrol: 3,
             self.move_out: 1,
             self.revoke: 1,
@@ -83,6 +83,7 @@ class Life(Trading, Ruling):
             self.authorise: 3,
             self.rate: 2,
             self.wind_down: 1,
+            self.mend: 12,
         }
 
     def step(self, *, thorough: bool = False) -> None:
@@ -141,7 +142,7 @@ class Life(Trading, Ruling):
             twin.travel(rng.choice((2, 8, 30)) * 86_400)
 
     def _turning_points(self) -> list[int]:
-        """Instants at which the rules change: a few of them, so that each has its turn."""
+        """An instant at which the rules change: mostly the next one, sometimes any of them."""
         market, now = self.twin.market, self.twin.now
         parameters = market.parameters
         points = [
@@ -159,7 +160,7 @@ class Life(Trading, Ruling):
         if market.tariff_head.next_from:
             points.append(parameters.start_of(market.tariff_head.next_from))
         points = [point for point in points if point > now]
-        return [self.rng.choice(points)] if points else []
+        return [min(points) if self.rng.random() < 0.85 else self.rng.choice(points)] if points else []
 
     def abandon(self) -> None:
         """Nobody clears for a week and a day: the way to a closed book."""

@@ -6,6 +6,7 @@ import random
 from dataclasses import replace
 
 from peerwatt.reference import Enrolment, Terms
+from peerwatt.reference.participants import Agent
 from peerwatt.reference.tariffs import Tables
 from twin import BALANCING, NETWORK, STRANGER, TABLES, TERMS, Home, Key, Twin
 from twin.records import message_of
@@ -204,6 +205,27 @@ class Ruling:
             deadline = twin.now - 1 if rng.random() < 0.1 else None
             signer = STRANGER if rng.random() < 0.1 else None
             twin.rate_signed(home, rated, nonce=rng.choice((None, None, 0)), deadline=deadline, signer=signer)
+        return [home.low]
+
+    # Back to normal, so that a life does not run dry
+
+    def mend(self) -> list[str]:
+        """Puts something right: a pause, a lost connection, an old reading, an agent without authority."""
+        twin, market, registry = self.twin, self.twin.market, self.twin.registry
+        if market.book_state.paused:
+            twin.set_paused(False)
+            return []
+        home = self.some_home()
+        if home.low not in registry.connection_of:
+            home.meter = home.next_meter()
+            twin.enrol(home, TERMS)
+        elif home.low not in market.devices:
+            twin.relay(twin.due_item(home))
+            twin.move_out(home.connection)
+        elif market.agents.get((home.low, home.agent.low), Agent()).expiry <= twin.now:
+            twin.authorise(home, expiry=twin.now + 5 * 86_400)
+        elif not market.calendar(home.low).open:
+            twin.relay(twin.report_item(home, (), first=twin.now_window))
         return [home.low]
 
     # The end

@@ -90,7 +90,7 @@ class Trading:
         return side, first, max(first, last), rng.choice(ENERGIES_WH), level
 
     def relay_orders(self) -> list[str]:
-        batch = [self.order_item() for _ in range(self.rng.choice((1, 1, 2, 3, 6, 12)))]
+        batch = [self.order_item() for _ in range(self.rng.choice((1, 1, 1, 2, 3, 5)))]
         self.twin.relay(*batch, strict=self.rng.random() < 0.1)
         return [item.account for item in batch]
 

@@ -2,35 +2,27 @@
 
 from __future__ import annotations
 
-import re
-
 from web3 import Web3
-from web3.exceptions import ContractLogicError, Web3Exception
 from web3.types import TxParams, TxReceipt
 
-from peerwatt.exceptions import from_reason
+from peerwatt.exceptions import REASONS, from_reason
 from peerwatt.market.senders import Sender
 from peerwatt.refusals.base import MarketError
 
 RECEIPT_TIMEOUT_S = 120
-_REASON = re.compile(r"[a-z]+: [a-z0-9'^ -]+")
 
 
 def get_reason(error: Exception) -> str | None:
     """The contract's reason string in an error of any node, None if it carries none."""
-    found = _REASON.search(str(error).removeprefix("execution reverted: "))
-    return found.group(0).strip() if found else None
+    # Each node wraps the string in words of its own; the longest known one in them is it.
+    text = str(error)
+    return max((reason for reason in REASONS if reason in text), key=len, default=None)
 
 
 def explain(error: Exception) -> Exception:
     """The typed exception of a refusal; the error itself where it is none."""
     reason = get_reason(error)
-    if reason is None:
-        return error
-    try:
-        return from_reason(reason)
-    except KeyError:
-        return error
+    return error if reason is None else from_reason(reason)
 
 
 def send_and_wait(w3: Web3, sender: Sender, transaction: TxParams) -> TxReceipt:
@@ -43,8 +35,12 @@ def send_and_wait(w3: Web3, sender: Sender, transaction: TxParams) -> TxReceipt:
     try:
         transaction_hash = sender.send(w3, transaction)
         receipt = w3.eth.wait_for_transaction_receipt(transaction_hash, timeout=RECEIPT_TIMEOUT_S, poll_latency=0.05)
-    except (ContractLogicError, Web3Exception, ValueError) as error:
-        raise explain(error) from error
+    except Exception as error:
+        # Nodes and web3 raise a dozen types for the same refusal; what is none of ours goes on as it came.
+        explained = explain(error)
+        if explained is error:
+            raise
+        raise explained from error
     if receipt["status"] != 1:
         raise _replay(w3, sender, transaction, receipt)
     return receipt

@@ -1,0 +1,98 @@
+"""Random lives of contracts and reference: a short campaign always, a long one with `make fuzz SIZE=n`."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from peerwatt.reference.invariants import INVARIANTS
+from stateful import campaign
+from stateful.checks import CONTRACT_INVARIANTS, violations
+from twin import fresh
+
+SHORT_CALLS = 1_200
+# What a campaign must have met to be worth its name.
+MILESTONES = (
+    "settled seller reported",
+    "settled seller defaulted",
+    "settled seller revoked",
+    "settled seller unfilled",
+    "settled buyer taken",
+    "settled rated buyer reported",
+    "settled rated buyer defaulted",
+    "full delivery",
+    "shortfall",
+    "result no trade",
+    "result midpoint",
+    "result offers rationed",
+    "result bids rationed",
+    "windows with rounding Wh",
+    "closed books",
+    "orders by agents",
+    "item OrderItem: done",
+    "item CancelItem: done",
+    "item ReportItem: done",
+    "item DueItem: done",
+    "place: done",
+    "cancel: done",
+    "clear: done",
+    "deposit: done",
+    "deposit_permit: done",
+    "withdraw: done",
+    "withdraw_signed: done",
+    "enrol: done",
+    "swap_meter: done",
+    "set_terms: done",
+    "move_out: done",
+    "revoke: done",
+    "publish_tariff: done",
+    "set_paused: done",
+    "offer_role: done",
+    "accept_role: done",
+    "authorise: done",
+    "authorise_signed: done",
+    "rate: done",
+    "rate_signed: done",
+    "announce_wind_down: done",
+    "wind_down: done",
+)
+
+
+def missing(done: campaign.Campaign) -> list[str]:
+    return [milestone for milestone in MILESTONES if not done.counts[milestone]]
+
+
+@pytest.mark.fuzz
+def test_campaign__random_lives__no_violation() -> None:
+    calls = int(os.environ.get("PEERWATT_FUZZ") or SHORT_CALLS)
+    seed = int(os.environ.get("PEERWATT_SEED") or 1)
+    done = campaign.run(calls, seed, report=calls > SHORT_CALLS)
+    print(f"\n{done}")
+    assert done.violations == []
+    assert done.calls >= calls
+    assert missing(done) == []
+
+
+def test_campaign__same_seed__same_lives() -> None:
+    first, second = (campaign.run(60, seed=7, steps=40) for _ in range(2))
+    assert first.counts == second.counts
+    assert first.calls == second.calls
+
+
+def test_campaign__a_wei_taken_from_a_wallet__is_a_violation() -> None:
+    with fresh() as twin:
+        home = twin.home("alice")
+        assert violations(twin, thorough=True) == []
+        wallet = twin.market.wallets[home.low]
+        twin.market.wallets[home.low] = type(wallet)(wallet.balance - 1, 0, wallet.score, wallet.rated)
+        assert [found.partition(":")[0] for found in violations(twin, thorough=True)] == [
+            "balances_follow_log",
+            "escrow_accounts_for_the_difference",
+        ]
+        assert twin.differences() != []
+
+
+def test_promises__names__at_least_fifteen() -> None:
+    names = {check.__name__ for check in (*INVARIANTS, *CONTRACT_INVARIANTS)}
+    assert len(names) >= 15

@@ -176,8 +176,7 @@ def draw_book(rnd: random.Random) -> list[Limit]:
     most = rnd.choice((1, 2, 5, 1_000, 2**24 - 1))
     sides = {0: (BUY,), 1: (SELL,)}.get(shape, (BUY, SELL))
     book = [
-        Limit(rnd.choice(sides), start + rnd.randrange(spread), rnd.randint(1, most))
-        for _ in range(rnd.randrange(25))
+        Limit(rnd.choice(sides), start + rnd.randrange(spread), rnd.randint(1, most)) for _ in range(rnd.randrange(25))
     ]
     if shape in (2, 3):
         # Let what crosses be exactly equal, with a gap above it.

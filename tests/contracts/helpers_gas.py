@@ -73,9 +73,7 @@ class Home:
     @classmethod
     def make(cls, number: int, side: int) -> Home:
         key, meter_key = keccak(text=f"account {number}"), keccak(text=f"meter {number}")
-        account, meter = (
-            keys.PrivateKey(secret).public_key.to_checksum_address() for secret in (key, meter_key)
-        )
+        account, meter = (keys.PrivateKey(secret).public_key.to_checksum_address() for secret in (key, meter_key))
         return cls(bytes(key), bytes(meter_key), account, meter, side)
 
     def next_nonce(self, slot: int) -> int:
@@ -83,17 +81,13 @@ class Home:
         self.nonce = (self.nonce // 16 + 1) * 16 + slot
         return self.nonce
 
-    def order(
-        self, domain: Domain, first: int, last: int, energy_wh: int, level: int, slot: int = 0
-    ) -> OrderItem:
+    def order(self, domain: Domain, first: int, last: int, energy_wh: int, level: int, slot: int = 0) -> OrderItem:
         """A signed order in a slot, its nonce the next one that the slot takes."""
         nonce = self.next_nonce(slot)
         message = Order(self.account, self.meter, self.side, first, last, energy_wh, level, nonce)
         return OrderItem.from_message(message, sign(message, domain, self.key))
 
-    def report(
-        self, domain: Domain, first: int, growths_wh: Sequence[int], slots: Iterable[int]
-    ) -> ReportItem:
+    def report(self, domain: Domain, first: int, growths_wh: Sequence[int], slots: Iterable[int]) -> ReportItem:
         """A signed report of exports that goes on where the last one ended."""
         registers = [self.register_wh]
         for growth_wh in growths_wh:
@@ -102,19 +96,13 @@ class Home:
         message = Report(self.meter, SELL, first, tuple(registers))
         return ReportItem.from_message(self.account, message, sign(message, domain, self.meter_key), slots)
 
-    def device(self, meter_class: int = 1, retail_class: int = 1) -> int:
-        return pack(
-            (0, int(self.meter, 16)),
-            (160, 50_000),
-            (184, 50_000),
-            (208, 1),
-            (224, 2),
-            (226, meter_class),
-            (232, retail_class),
-        )
-
-    def exports(self, window: int) -> int:
-        return pack((0, int(self.meter, 16)), (160, REGISTER_WH), (208, window))
+    def words(self, window: int) -> tuple[int, int, int, int]:
+        """Device, both registers read at the start of a window, and score: as the registry binds them."""
+        meter = int(self.meter, 16)
+        limits = ((160, 50_000), (184, 50_000))
+        device = pack((0, meter), *limits, (208, 1), (224, 2), (226, 1), (232, 1))
+        exports = pack((0, meter), (160, REGISTER_WH), (208, window))
+        return device, exports, pack((0, 2_000), (48, window)), 5_000 << 16
 
 
 def split(items: Iterable[Item], words: int = 1024, most: int = 1024) -> Iterator[list[Item]]:
@@ -216,19 +204,17 @@ class Chain:
     def clear(self, max_windows: int = 255) -> int:
         return self.send(self.market.clear, max_windows)
 
-    def set_tariff(self) -> None:
+    def tariff_calls(self) -> list[tuple[Any, tuple[int, ...]]]:
         """Surcharge and haircut on, a rebate too: nothing is cheaper for being zero."""
         head = pack((0, 1), (16, IMBALANCE_STEPS))
         tables = (bands([200] * 16), bands([100] * 16), bands([100] * 16))
-        with self.env.prank(self.registry):
-            self.market.set_tariff(head, 1, *tables)
-            self.market.set_feeder(1, pack((0, 5_000), (64, 10_000), (80, 10_000)))
+        feeder = (1, pack((0, 5_000), (64, 10_000), (80, 10_000)))
+        return [(self.market.set_tariff, (head, 1, *tables)), (self.market.set_feeder, feeder)]
 
     def enrol(self, home: Home, money: int = MONEY) -> None:
         window = self.now // WINDOW_SECONDS
-        words = (home.device(), home.exports(window), pack((0, 2_000), (48, window)))
         with self.env.prank(self.registry):
-            self.market.bind(home.account, *words, 5_000 << 16)
+            self.market.bind(home.account, *home.words(window))
         with self.env.prank(self.deployer):
             self.token.mint(home.account, 2 * money)
         with self.env.prank(home.account):
@@ -255,11 +241,16 @@ def _untraced() -> boa.Env:
 
 
 @contextmanager
-def chain_of_its_own(people: Sequence[str] = PEOPLE, chain_id: int | None = None) -> Iterator[Chain]:
+def chain_of_its_own(
+    people: Sequence[str] = PEOPLE, chain_id: int | None = None, tariff: bool = True
+) -> Iterator[Chain]:
     """A chain apart from the other tests' environment: its transactions can't be rolled back."""
     with boa.swap_env(_untraced()):
         chain = Chain(people=people, chain_id=chain_id)
-        chain.set_tariff()
+        if tariff:
+            with chain.env.prank(chain.registry):
+                for function, words in chain.tariff_calls():
+                    function(*words)
         yield chain
 
 

@@ -60,9 +60,7 @@ def live_study(chain: Chain, buyers: list[Home], sellers: list[Home]) -> Bill:
         bill.pay("order", chain.relay(batch))
     for window in range(first, last + 1):
         offers = [
-            home.order(
-                chain.domain, window, window, rnd.randint(3_000, 12_000), rnd.randint(10, 150), window % SLOTS
-            )
+            home.order(chain.domain, window, window, rnd.randint(3_000, 12_000), rnd.randint(10, 150), window % SLOTS)
             for home in sellers
         ]
         bill.pay("order", chain.relay(offers))
@@ -103,12 +101,9 @@ def cancel_day(chain: Chain, buyers: list[Home], sellers: list[Home]) -> None:
 def draw_day(chain: Chain, rnd: random.Random, buyers: list[Home], sellers: list[Home]) -> list[Item]:
     levels, first = draw_levels(rnd), chain.next_window
     last = first + DAY_WINDOWS - 1
-    bids = [
-        home.order(chain.domain, first, last, rnd.randint(100, 900), rnd.choice(levels)) for home in buyers
-    ]
+    bids = [home.order(chain.domain, first, last, rnd.randint(100, 900), rnd.choice(levels)) for home in buyers]
     offers = [
-        home.order(chain.domain, first, last, rnd.randint(3_000, 12_000), rnd.randint(10, 150))
-        for home in sellers
+        home.order(chain.domain, first, last, rnd.randint(3_000, 12_000), rnd.randint(10, 150)) for home in sellers
     ]
     return [*bids, *offers]
 
@@ -179,7 +174,9 @@ def live_sellers(chain: Chain, buyer: Home, sellers: list[Home], together: bool)
         chain.clear()
         chain.to_end(first + 3)
         chain.clear()
-        send(chain, [home.report(chain.domain, first + 1, [5_000] * 2, [(first + 1) % 2, first % 2]) for home in sellers])
+        send(
+            chain, [home.report(chain.domain, first + 1, [5_000] * 2, [(first + 1) % 2, first % 2]) for home in sellers]
+        )
         chain.relay([due(buyer, 4)])
     return gas
 

@@ -6,7 +6,6 @@ import os
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 import boa
 import pytest
@@ -116,19 +115,14 @@ def test_find_price__book_by_hand__as_worked_out(chain: Chain, name: str) -> Non
 
 def test_find_price__every_gap__midpoint_rounded_down(chain: Chain) -> None:
     books = [[Limit(SELL, low, 7), Limit(BUY, 255, 7)] for low in range(LEVELS - 1)]
-    found = [
-        price for part in range(0, 255, 51) for price in find_prices(chain.market, books[part : part + 51])
-    ]
+    found = [price for part in range(0, 255, 51) for price in find_prices(chain.market, books[part : part + 51])]
     assert [word & 255 for word, _ in found] == [(low + 255) // 2 for low in range(LEVELS - 1)]
     assert {(word >> 8, traded) for word, traded in found} == {(ALL_CROSSING, 7)}
 
 
 def test_find_price__all_levels_touched__brute_force(chain: Chain) -> None:
     rnd = random.Random(256)
-    books = [
-        [Limit(rnd.randrange(2), level, rnd.randint(1, 2**24 - 1)) for level in range(LEVELS)]
-        for _ in range(8)
-    ]
+    books = [[Limit(rnd.randrange(2), level, rnd.randint(1, 2**24 - 1)) for level in range(LEVELS)] for _ in range(8)]
     assert find_prices(chain.market, books) == [
         (outcome.word, outcome.traded_wh) for outcome in map(brute_force, books)
     ]
@@ -205,9 +199,7 @@ class Village:
         self.orders: list[Placed] = []
         self.cleared = self.market.book_state() & (2**32 - 1)
 
-    def place(
-        self, home: Home, side: int, first: int, last: int, energy_wh: int, level: int, slot: int
-    ) -> None:
+    def place(self, home: Home, side: int, first: int, last: int, energy_wh: int, level: int, slot: int) -> None:
         nonce = home.next_nonce(slot)
         with self.env.prank(home.account):
             self.market.place(home.meter, side, first, last, energy_wh, level, nonce)

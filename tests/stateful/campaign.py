@@ -69,7 +69,7 @@ def _live(campaign: Campaign, rng: random.Random, steps: int) -> None:
         try:
             for step in range(steps):
                 if step == end:
-                    life.abandon()
+                    life.check(life.abandon(), thorough=True)
                 life.step()
             life.end()
         except Difference as difference:

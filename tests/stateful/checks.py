@@ -69,9 +69,7 @@ def contract_settles_only_what_is_cleared(twin: Twin) -> Violations:
     state = BookStateWord.decode(read("book_state"))
     if state.closed:
         return []
-    settled = {
-        account: CalendarWord.decode(read("calendars", account)).settled for account in twin.accounts
-    }
+    settled = {account: CalendarWord.decode(read("calendars", account)).settled for account in twin.accounts}
     return [f"{account}: settled {at}" for account, at in settled.items() if at > state.cleared]
 
 

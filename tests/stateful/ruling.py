@@ -43,7 +43,13 @@ class Ruling:
         )
         if rng.random() < 0.1:
             field, value = rng.choice(
-                (("import_limit_wh", 2**24), ("feeder", 2**16), ("status", 3), ("meter_class", 9), ("retail_class", 15))
+                (
+                    ("import_limit_wh", 2**24),
+                    ("feeder", 2**16),
+                    ("status", 3),
+                    ("meter_class", 9),
+                    ("retail_class", 15),
+                )
             )
             return replace(terms, **{field: value})
         return terms

@@ -101,8 +101,9 @@ class Trading:
         for start in range(0, self.world.windows, SLOTS):
             part = range(start, min(start + SLOTS, self.world.windows))
             self._place((i for i in intents if i.first_window_index in part), first)
-            self.clock.advance_to(self._parameters.start_of(first + part[-1] + 1))
-            self.stage.clear()
+            for window in (first + part[0] + 1, first + part[-1] + 1):
+                self.clock.advance_to(self._parameters.start_of(window))
+                self.stage.clear()
             self.stage.relay_settlements([self._due(p) for p in self.participants.values() if self._has_open(p)])
         for participant in self.participants.values():
             participant.order_count = -(-participant.order_count // SLOTS) * SLOTS

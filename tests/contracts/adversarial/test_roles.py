@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from contracts.adversarial.scene import HIGH, LOW, Scene, terms
 from twin.chain import BALANCING, CONTRACTS, NETWORK, OPERATOR, REGULATOR, STRANGER, Contract, compiled
 from twin.keys import Home, Key

@@ -10,6 +10,7 @@ from typing import Any
 
 import boa
 import pytest
+
 from contracts.helpers import ROOT
 from peerwatt.market.words import WalletWord
 from peerwatt.signing import Domain, Withdrawal

@@ -18,7 +18,6 @@ from rich.console import Console
 from peerwatt.study.report.curves import curves_figure
 from peerwatt.study.report.energy import energy_figure
 from peerwatt.study.report.layout import Figure
-from peerwatt.study.report.markup import escape
 from peerwatt.study.report.plot import text_width
 from peerwatt.study.results import StudyResult
 from peerwatt.study.runner import StudyOptions, play
@@ -38,11 +37,11 @@ def read_style() -> tuple[str, dict[str, str]]:
     variables = dict(_VARIABLE.findall(sheet.partition("@media")[0].partition("*")[0]))
 
     def fixed(rules: str) -> str:
-        return re.sub(r"var\(--([a-z]+)\)", lambda found: variables[found[1]].strip(), rules)
+        return re.sub(r"var\(--([a-z]+)\)", lambda found: variables[found[1]], rules)
 
     drawings = sheet[sheet.index("svg text {") : sheet.index("@media screen and (max-width")]
     colours = {name: fixed(colour) for name, colour in _COLOUR.findall(sheet)}
-    return fixed(drawings).strip(), colours | {"dot": variables["ink"].strip()}
+    return fixed(drawings), colours | {"dot": variables["ink"], "paper": variables["paper"]}
 
 
 def render_legend(figure: Figure, colours: dict[str, str]) -> str:
@@ -73,22 +72,30 @@ def render_picture(figure: Figure) -> str:
     if drawing is None:
         raise ValueError(f"figure {figure.key} has no drawing; run a study in which something trades")
     rules, colours = read_style()
+    legend = render_legend(figure, colours)
     width, height = float(drawing[1]) + 2 * MARGIN, float(drawing[2]) + 2 * MARGIN + LEGEND_HEIGHT
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" width="{width:g}" '
-        f'height="{height:g}" role="img">\n<style>\nsvg {{ font-family: system-ui, "Segoe UI", Roboto, Arial, '
-        f"sans-serif; }}\n{escape_style(rules)}\n</style>\n"
-        f'<rect width="{width:g}" height="{height:g}" fill="#fbfaf7"/>\n'
-        f'<g transform="translate({MARGIN} {MARGIN})">{render_legend(figure, colours)}</g>\n'
+        f'height="{height:g}" role="img">\n<style>\n{used_rules(rules, legend + drawing[3])}\n</style>\n'
+        f'<rect width="{width:g}" height="{height:g}" fill="{colours["paper"]}"/>\n'
+        f'<g transform="translate({MARGIN} {MARGIN})">{legend}</g>\n'
         f'<g transform="translate({MARGIN} {MARGIN + LEGEND_HEIGHT})">{drawing[3]}</g>\n</svg>\n'
     )
 
 
-def escape_style(rules: str) -> str:
-    """Rules without what the report's page alone knows: its fonts by variable, and what a pointer does."""
-    lines = [line for line in rules.splitlines() if line.strip()]
-    kept = [re.sub(r"[^{}]*:hover[^{}]*\{[^}]*\}", "", line) for line in lines]
-    return str(escape("\n".join(kept))).replace("&gt;", ">").replace("&quot;", '"').replace("&#39;", "'")
+def used_rules(rules: str, drawing: str) -> str:
+    """Those rules that a drawing needs: of its own classes or of none, and nothing about pointers."""
+    classes = {name for names in re.findall(r'class="([^"]*)"', drawing) for name in names.split()}
+    kept = []
+    for selectors, declarations in re.findall(r"([^{}]+)\{([^}]*)\}", rules):
+        wanted = [
+            selector.strip()
+            for selector in selectors.split(",")
+            if ":" not in selector and set(re.findall(r"\.([\w-]+)", selector)) <= classes
+        ]
+        if wanted:
+            kept.append(f"{', '.join(wanted)} {{{declarations}}}")
+    return "\n".join(kept)
 
 
 def render_pictures(result: StudyResult) -> dict[str, str]:

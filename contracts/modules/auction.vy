@@ -160,8 +160,9 @@ def clear(max_windows: uint256) -> uint256:
         slot: uint256 = window & 255
         touched: uint256 = book.touched[slot]
         if touched != 0:
-            book.touched[slot] = 0
-            stale = True
+            # One bit stays: in the ring's next lap a level too many costs less to look at than a new word to write.
+            if touched & unsafe_sub(touched, 1) != 0:
+                book.touched[slot] = touched & unsafe_sub(0, touched)
             rest = touched
             level = bits._lowest(rest)
             rest >>= level
@@ -175,6 +176,7 @@ def clear(max_windows: uint256) -> uint256:
                 if rest & 1 == 1:
                     entry: uint256 = book.entries[slot][level]
                     if entry >> 208 == window >> 8:
+                        stale = True
                         bit: uint256 = 1 << level
                         single: uint256 = (entry >> 112) & M96
                         before: uint256 = depth[level]

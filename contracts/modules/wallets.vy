@@ -103,7 +103,8 @@ def deposit_permit(owner: address, amount: uint256, deadline: uint256, v: uint8,
     """
     @notice A deposit that anyone relays for the owner, by the token's ERC-2612 permit.
     @dev A permit that somebody used first fails here, but the allowance that it gave is still there. The allowance must be
-         exactly the amount: a stranger can't pull in what was allowed for later, not even from a token without permits.
+         exactly the amount: a stranger can't pull in a part of what was allowed for later, not even from a token without permits,
+         and whatever is pulled in is the owner's in the market too.
     """
     success: bool = raw_call(
         parameters.token,

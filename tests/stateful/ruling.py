@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import replace
 
+from peerwatt.market import relay as items
 from peerwatt.reference import Enrolment, Terms
-from peerwatt.reference.participants import Agent
 from peerwatt.reference.tariffs import Tables
 from twin import BALANCING, NETWORK, STRANGER, TABLES, TERMS, Home, Key, Twin
 from twin.records import message_of
 
 FLAT = Tables()
-STEEP = Tables(
-    surcharges=tuple(range(10_000, 9_984, -1)), haircuts=(9_999,) * 15 + (1,), rebates=(10_000,) * 16
-)
+STEEP = Tables(surcharges=tuple(range(10_000, 9_984, -1)), haircuts=(9_999,) * 15 + (1,), rebates=(10_000,) * 16)
 WRONG = Tables(surcharges=(0,) * 15 + (1,))
 
 
@@ -24,6 +23,7 @@ class Ruling:
     twin: Twin
     rng: random.Random
     homes: list[Home]
+    report_item: Callable[[Home], items.ReportItem]
 
     def some_home(self) -> Home:
         return self.rng.choice(self.homes)
@@ -90,6 +90,19 @@ class Ruling:
                     each.connection = home.connection
             home.connection = connection
         return [home.low]
+
+    def enrol_many(self) -> list[str]:
+        """All that are gone come back at once; sometimes one of them has signed nothing."""
+        twin, rng = self.twin, self.rng
+        gone = [home for home in self.homes if home.low not in twin.registry.connection_of]
+        for home in gone:
+            home.meter = home.next_meter()
+        if rng.random() < 0.1:
+            gone.append(self.some_home())
+        signers = [STRANGER if rng.random() < 0.1 else None for _ in gone]
+        street = [twin.apply(home, account_signer=key) for home, key in zip(gone, signers, strict=True)]
+        twin.enrol_many(street, self._or_stranger(twin.operator))
+        return [home.low for home in gone]
 
     def move_out(self) -> list[str]:
         home = self.some_home()
@@ -177,7 +190,8 @@ class Ruling:
         first, second = pairs.get(role, (STRANGER, STRANGER))
         holder = second if twin.registry.holders.get(role) == second.low else first
         other = first if holder is second else second
-        if rng.random() < 0.5:
+        offered = int(twin.registry.offered.get(role, "0x0"), 16)
+        if rng.random() < (0.2 if offered else 0.9):
             twin.offer_role(role, rng.choice((other, other, other, None)), self._or_stranger(holder))
         else:
             twin.accept_role(role, self._or_stranger(other))
@@ -216,23 +230,33 @@ class Ruling:
     # Back to normal, so that a life does not run dry
 
     def mend(self) -> list[str]:
-        """Puts something right: a pause, a lost connection, an old reading, an agent without authority."""
-        twin, market, registry = self.twin, self.twin.market, self.twin.registry
+        """Puts something right: a pause, a book behind, a lost connection, an old reading, an agent's authority."""
+        twin, market = self.twin, self.twin.market
         if market.book_state.paused:
             twin.set_paused(False)
             return []
-        home = self.some_home()
-        if home.low not in registry.connection_of:
+        if twin.gated - market.book_state.cleared > 3 and not market.book_state.closed:
+            twin.clear()
+            return []
+        home = min(self.homes, key=self._health)
+        age = twin.now - market.parameters.start_of(market.export_register(home.low).window)
+        if home.low not in twin.registry.connection_of:
             home.meter = home.next_meter()
             twin.enrol(home, TERMS)
         elif home.low not in market.devices:
-            twin.relay(twin.due_item(home))
+            twin.relay(twin.due_item(home), self.report_item(home))
             twin.move_out(home.connection)
-        elif market.agents.get((home.low, home.agent.low), Agent()).expiry <= twin.now:
+        elif age > market.parameters.max_reading_age_seconds // 2:
+            twin.relay(self.report_item(home), twin.due_item(home))
+        else:
+            home = self.some_home()
             twin.authorise(home, expiry=twin.now + 5 * 86_400)
-        elif not market.calendar(home.low).open:
-            twin.relay(twin.report_item(home, (), first=twin.now_window))
         return [home.low]
+
+    def _health(self, home: Home) -> int:
+        """The lower, the more is wrong with a home."""
+        connected = home.low in self.twin.registry.connection_of
+        return self.twin.market.export_register(home.low).window if connected else -1
 
     # The end
 

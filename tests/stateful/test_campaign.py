@@ -42,6 +42,7 @@ MILESTONES = (
     "withdraw: done",
     "withdraw_signed: done",
     "enrol: done",
+    "enrol_many: done",
     "swap_meter: done",
     "set_terms: done",
     "move_out: done",

@@ -52,7 +52,8 @@ class MarketMachine(RuleBasedStateMachine):
 # How often each act is among the rules: most of a life is trade.
 RULES = {
     "pass_time": 5, "relay_orders": 4, "place": 2, "cancel": 1, "relay_cancel": 1, "clear": 4, "relay_report": 3,
-    "relay_due": 2, "relay_all": 2, "relay_mixed": 1, "deposit": 1, "withdraw": 1, "enrol": 1, "move_out": 1,
+    "relay_due": 2, "relay_all": 2, "relay_mixed": 1, "deposit": 1, "withdraw": 1,
+    "enrol": 1, "enrol_many": 1, "move_out": 1,
     "revoke": 1, "swap_meter": 1, "set_terms": 1, "restore_terms": 1, "publish_tariff": 1, "set_numbers": 1,
     "pause": 1, "hand_over": 1, "authorise": 1, "rate": 1, "wind_down": 1, "mend": 2, "abandon": 1,
 }  # fmt: skip
@@ -65,9 +66,7 @@ def _make_rule(act: str) -> Callable[[MarketMachine, random.Random], None]:
     return do
 
 
-def _make_invariant(
-    check: Callable[[Any], list[str]], *, of_reference: bool
-) -> Callable[[MarketMachine], None]:
+def _make_invariant(check: Callable[[Any], list[str]], *, of_reference: bool) -> Callable[[MarketMachine], None]:
     def holds(self: MarketMachine) -> None:
         assert self.life is not None
         assert check(self.life.twin.market if of_reference else self.life.twin) == []

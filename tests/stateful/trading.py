@@ -94,6 +94,21 @@ class Trading:
         self.twin.relay(*batch, strict=self.rng.random() < 0.1)
         return [item.account for item in batch]
 
+    def relay_market(self) -> list[str]:
+        """Everybody orders for the same few windows: what makes a price."""
+        twin, rng = self.twin, self.rng
+        first = twin.gated + 1
+        last = first + rng.choice((0, 0, 0, 1, 2, 5))
+        price = rng.choice((60, 100, 150))
+        batch: list[items.Item] = []
+        for home in self.homes:
+            sells = twin.market.device(home.low).status == 2 and rng.random() < 0.6
+            side, spread = (SELL, -rng.choice((0, 20, 60))) if sells else (BUY, rng.choice((20, 60, 100)))
+            batch.append(twin.order_item(home, side, first, last, rng.choice(ENERGIES_WH), price + spread))
+        rng.shuffle(batch)
+        twin.relay(*batch)
+        return [item.account for item in batch]
+
     def place(self) -> list[str]:
         home = self.some_home()
         side, first, last, energy_wh, level = self._order_numbers(home)
@@ -127,9 +142,7 @@ class Trading:
         nonce, window = self._nonce_to_cancel(home), self._window_to_cancel()
         deadline = twin.now - 1 if rng.random() < 0.05 else None
         signer = self.some_home().account if rng.random() < 0.05 else None
-        item = twin.cancel_item(
-            home, nonce, window, deadline=deadline, by_agent=rng.random() < 0.3, signer=signer
-        )
+        item = twin.cancel_item(home, nonce, window, deadline=deadline, by_agent=rng.random() < 0.3, signer=signer)
         twin.relay(item, strict=rng.random() < 0.1)
         return [home.low]
 
@@ -156,10 +169,7 @@ class Trading:
         twin, rng, market = self.twin, self.rng, self.twin.market
         orders = [market.order(home.low, slot) for slot in range(SLOTS)]
         calendar = market.calendar(home.low)
-        rated = any(
-            order.rated and order.side == BUY and calendar.open.intersection(order.windows)
-            for order in orders
-        )
+        rated = any(order.rated and order.side == BUY and calendar.open.intersection(order.windows) for order in orders)
         side = BUY if rated or rng.random() < 0.1 else SELL
         register = market.import_register(home.low) if side == BUY else market.export_register(home.low)
         until = min(twin.now_window, market.cleared + 1)
@@ -179,9 +189,7 @@ class Trading:
         fault = rng.randrange(9)
         if fault == 0:
             other = self.some_home()
-            return twin.report_item(
-                home, growths, side=side, first=first, opening_wh=opening, signer=other.meter
-            )
+            return twin.report_item(home, growths, side=side, first=first, opening_wh=opening, signer=other.meter)
         if fault == 1:
             growths.append(rng.randrange(500))
         elif fault == 2:
@@ -205,9 +213,7 @@ class Trading:
         rng = self.rng
         if not fill_wh:
             return rng.choice((0, 0, 0, 7, 120))
-        return rng.choice(
-            (fill_wh, fill_wh, fill_wh + 3, fill_wh * 98 // 100, fill_wh * 97 // 100, fill_wh // 2, 0)
-        )
+        return rng.choice((fill_wh, fill_wh, fill_wh + 3, fill_wh * 98 // 100, fill_wh * 97 // 100, fill_wh // 2, 0))
 
     def relay_report(self) -> list[str]:
         home = self.some_home()

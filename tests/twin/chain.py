@@ -98,8 +98,7 @@ class Contract:
                 self._functions[entry["name"]] = (selector, types, outputs)
             elif entry["type"] == "event":
                 named = [
-                    (item["name"], kind, item["indexed"])
-                    for item, kind in zip(entry["inputs"], types, strict=True)
+                    (item["name"], kind, item["indexed"]) for item, kind in zip(entry["inputs"], types, strict=True)
                 ]
                 self._events[keccak(text=f"{entry['name']}({','.join(types)})")] = (
                     entry["name"],

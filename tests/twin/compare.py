@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from twin.twin import Twin
 
 ZERO_ADDRESS = "0x" + "00" * 20
+# How many books a quick comparison adds up.
+TURNS = 8
 # A view's name, its arguments, and the word that the reference expects of it.
 View = tuple[str, tuple[Any, ...], Any]
 
@@ -125,25 +127,38 @@ def token_differences(twin: Twin) -> Iterator[str]:
         yield f"tokens: the contract has {found}, the reference {twin.market.token_balance}"
 
 
-def all_differences(twin: Twin) -> Iterator[str]:
-    """Everything, through the getters."""
+def _getters(contract: Any) -> Callable[..., int]:
+    """Reads a contract's words as everybody does."""
+
+    def read(name: str, *arguments: Any) -> int:
+        value = contract.view(name, *arguments)
+        if isinstance(value, bytes):
+            return int.from_bytes(value, "big")
+        return int(value, 16) if isinstance(value, str) else int(value)
+
+    return read
+
+
+def all_differences(twin: Twin, *, thorough: bool) -> Iterator[str]:
+    """Everything: thorough through the getters and with the books of all windows, else the same words from
+    storage and the books where they change."""
     contracts, market = twin.contracts, twin.market
-
-    def read(contract: Any) -> Callable[..., int]:
-        def view(name: str, *arguments: Any) -> int:
-            value = contract.view(name, *arguments)
-            if isinstance(value, bytes):
-                return int.from_bytes(value, "big")
-            return int(value, 16) if isinstance(value, str) else int(value)
-
-        return view
-
+    of_market = _getters(contracts.market) if thorough else twin.market_storage.read
+    of_registry = _getters(contracts.registry) if thorough else twin.registry_storage.read
     for account in twin.accounts:
-        yield from _differences("market", read(contracts.market), account_views(twin, account))
-    yield from _differences("market", read(contracts.market), market_views(twin))
+        yield from _differences("market", of_market, account_views(twin, account))
+    yield from _differences("market", of_market, market_views(twin))
     windows = sorted(market.books.keys() | market.results.keys())
-    yield from _differences("market", read(contracts.market), result_views(twin, windows))
-    yield from _differences("registry", read(contracts.registry), registry_views(twin))
+    yield from _differences("market", of_market, result_views(twin, windows))
+    yield from _differences("registry", of_registry, registry_views(twin))
     yield from token_differences(twin)
     yield from connection_differences(twin)
-    yield from book_differences(twin, windows)
+    yield from book_differences(twin, windows if thorough else _turns(twin, windows))
+
+
+def _turns(twin: Twin, windows: Iterable[int]) -> list[int]:
+    """The first windows whose book is not their predecessor's, of those not cleared."""
+    book = twin.market.book
+    after = {window for window in windows if window > twin.market.cleared}
+    after |= {window + 1 for window in after if window + 1 < twin.market.cleared + 255}
+    return [window for window in sorted(after) if book(window) != book(window - 1)][:TURNS]

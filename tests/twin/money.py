@@ -96,9 +96,7 @@ class MoneyActs:
             "deposit_permit",
             (key.address, amount, deadline, v, r, s),
             STRANGER.address,
-            lambda: self.market.deposit_permit(
-                self.now, key.address, amount, allowance, None, have >= amount
-            ),
+            lambda: self.market.deposit_permit(self.now, key.address, amount, allowance, None, have >= amount),
             TOKEN_REFUSALS,
         )
 
@@ -140,9 +138,7 @@ class MoneyActs:
             "withdraw_signed",
             (key.address, recipient, amount, nonce, deadline, signature.r, signature.vs),
             STRANGER.address,
-            lambda: self.market.withdraw_signed(
-                self.now, key.address, recipient, amount, nonce, deadline, by
-            ),
+            lambda: self.market.withdraw_signed(self.now, key.address, recipient, amount, nonce, deadline, by),
         )
 
     @staticmethod

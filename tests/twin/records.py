@@ -54,11 +54,7 @@ def message_of(message: Enrolment | MeterSwap) -> signing.Message:
 
 
 def _plain(name: str, value: Any, domain: Domain) -> Any:
-    if (
-        type(value) in KINDS
-        or name in ("surcharges", "haircuts", "rebates")
-        or (name == "result" and value is None)
-    ):
+    if type(value) in KINDS or name in ("surcharges", "haircuts", "rebates") or (name == "result" and value is None):
         return word(value)
     if isinstance(value, Enrolment | MeterSwap):
         return message_of(value).digest(domain)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import astuple
+from dataclasses import astuple, fields
 from typing import Any
 
 from peerwatt import signing
@@ -11,6 +11,7 @@ from peerwatt.exceptions import BadMessage
 from peerwatt.market.words import TableWord
 from peerwatt.reference import Enrolment, Market, MeterSwap, Registry, Terms
 from peerwatt.reference.participants import Agent
+from peerwatt.reference.registry import Application
 from peerwatt.reference.tariffs import Tables
 from peerwatt.signing import Domain, Rating, Signature
 from twin.chain import OPERATOR, REGULATOR, STRANGER, Deployment, Setup
@@ -48,9 +49,7 @@ class RegistryActs:
         method = getattr(self.registry, function)
         return self._split(caller, function, arguments, lambda: method(self.now, caller.address, *arguments))
 
-    def _split(
-        self, caller: Key, function: str, arguments: Sequence[Any], reference: Callable[[], Any]
-    ) -> Any:
+    def _split(self, caller: Key, function: str, arguments: Sequence[Any], reference: Callable[[], Any]) -> Any:
         return self.act(self.contracts.registry, function, arguments, caller.address, reference)
 
     def _publish_defaults(self) -> None:
@@ -86,7 +85,7 @@ class RegistryActs:
             assert credited == deposit, credited
         return home
 
-    def enrol(
+    def apply(
         self,
         home: Home,
         terms: Terms = TERMS,
@@ -100,12 +99,11 @@ class RegistryActs:
         account_signer: Key | None = None,
         meter_signer: Key | None = None,
         consented: bool = False,
-        caller: Key | None = None,
-    ) -> str | None:
-        """Enrols a home's account and meter.
+    ) -> tuple[tuple[Any, ...], Application]:
+        """A home's application to be enrolled, as the contract and as the reference take it.
 
         Args:
-            connection, account, meter, account_signer, meter_signer, caller: if not as it should be.
+            connection, account, meter, account_signer, meter_signer: if not as it should be.
             consented: the account signs nothing, it consented by a call before.
         """
         connection = home.connection if connection is None else connection
@@ -122,12 +120,26 @@ class RegistryActs:
         self.accounts.add(enrolment.account)
         self.meters.add(enrolment.meter)
         self.connections.add(connection)
+        application = Application(connection, terms, enrolment, *signers)
+        return (connection, astuple(terms), astuple(enrolment), *words), application
+
+    def enrol(self, home: Home, terms: Terms = TERMS, *, caller: Key | None = None, **options: Any) -> str | None:
+        """Enrols a home's account and meter; options as of `apply`."""
+        arguments, application = self.apply(home, terms, **options)
+        caller = caller or self.operator
+        given = (getattr(application, item.name) for item in fields(application))
+        return self._split(caller, "enrol", arguments, lambda: self.registry.enrol(self.now, caller.address, *given))
+
+    def enrol_many(
+        self, applications: Sequence[tuple[tuple[Any, ...], Application]], caller: Key | None = None
+    ) -> str | None:
+        """Enrols a street in one go; the applications as of `apply`."""
         caller = caller or self.operator
         return self._split(
             caller,
-            "enrol",
-            (connection, astuple(terms), astuple(enrolment), *words),
-            lambda: self.registry.enrol(self.now, caller.address, connection, terms, enrolment, *signers),
+            "enrol_many",
+            ([arguments for arguments, _ in applications],),
+            lambda: self.registry.enrol_many(self.now, caller.address, [one for _, one in applications]),
         )
 
     def swap_meter(
@@ -217,9 +229,7 @@ class RegistryActs:
 
     # Tariffs
 
-    def set_feeder_scale(
-        self, feeder: int, import_bps: int, export_bps: int, caller: Key | None = None
-    ) -> str | None:
+    def set_feeder_scale(self, feeder: int, import_bps: int, export_bps: int, caller: Key | None = None) -> str | None:
         return self._on_registry(caller or self.operator, "set_feeder_scale", feeder, import_bps, export_bps)
 
     def set_feeder_fee(self, feeder: int, fee_per_wh: int, caller: Key | None = None) -> str | None:
@@ -291,9 +301,7 @@ class RegistryActs:
     ) -> str | None:
         """Lets the home's agent sign, for a day if not said; expiry 0 revokes."""
         agent = home.agent.address if agent is None else agent
-        mandate = Agent(
-            self.now + 86_400 if expiry is None else expiry, max_buy_level, min_sell_level, max_reserve
-        )
+        mandate = Agent(self.now + 86_400 if expiry is None else expiry, max_buy_level, min_sell_level, max_reserve)
         return self._split(
             home.account,
             "authorise",
@@ -315,9 +323,7 @@ class RegistryActs:
     ) -> str | None:
         """As `authorise`, brought by a stranger."""
         account, agent = home.account.address, home.agent.address if agent is None else agent
-        mandate = Agent(
-            self.now + 86_400 if expiry is None else expiry, max_buy_level, min_sell_level, max_reserve
-        )
+        mandate = Agent(self.now + 86_400 if expiry is None else expiry, max_buy_level, min_sell_level, max_reserve)
         number = self.registry.agent_nonces.get(home.low, 0) if nonce is None else nonce
 
         def message() -> signing.Message:
@@ -364,9 +370,7 @@ class RegistryActs:
     # Wind-down
 
     def announce_wind_down(self) -> str | None:
-        return self._split(
-            STRANGER, "announce_wind_down", (), lambda: self.registry.announce_wind_down(self.now)
-        )
+        return self._split(STRANGER, "announce_wind_down", (), lambda: self.registry.announce_wind_down(self.now))
 
     def wind_down(self) -> str | None:
         return self._split(STRANGER, "wind_down", (), lambda: self.registry.wind_down(self.now))

@@ -145,6 +145,7 @@ class Scene:
             return {slot: int(boa.env.evm.get_storage(address, slot)) for slot in slots}
 
         before = words(set(boa.env.sstore_trace.get(address, ())))
+        assert before, "nothing is known of the market's storage"
         yield
         # A slot that was never written before held nothing.
         after = words(set(boa.env.sstore_trace.get(address, ())))

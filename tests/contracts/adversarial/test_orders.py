@@ -76,7 +76,7 @@ def test_order__just_inside_the_ring__overwrites_nothing(scene: Scene) -> None:
     scene.settle(scene.twin.report_item(seller, [0] * (window - 2_000_000) + [1_000]))
     last = scene.twin.market.cleared + 224
     with scene.unharmed(seller, victim):
-        scene.done(scene.twin.bid(mallory, last - 9, last, 1_000, 255))
+        scene.done(scene.twin.bid(mallory, last - 1, last, 1_000, 255))
         assert scene.twin.market.results[window].left_wh == 0
     assert before != 0
 
@@ -99,7 +99,7 @@ def test_order__past_the_calendar__refused(scene: Scene) -> None:
 
 def test_order__accepted_before__not_replayed(scene: Scene) -> None:
     seller, buyer = scene.homes("seller", "buyer")
-    order = scene.twin.bid_item(buyer, scene.next, scene.next + 50, 1_000, HIGH)
+    order = scene.twin.bid_item(buyer, scene.next, scene.next + 9, 1_000, HIGH)
     scene.settle(order)
     scene.skips("offers: nonce used", order, victims=[buyer])
     # Nor after the windows it got are settled, though windows that it names are still to come.
@@ -113,7 +113,7 @@ def test_order__accepted_before__not_replayed(scene: Scene) -> None:
 
 def test_order__resubmitted_after_its_cancel__refused(scene: Scene) -> None:
     (victim,) = scene.homes("victim")
-    order = scene.twin.bid_item(victim, scene.next + 1, scene.next + 50, 1_000, HIGH)
+    order = scene.twin.bid_item(victim, scene.next + 1, scene.next + 9, 1_000, HIGH)
     scene.settle(order, scene.twin.cancel_item(victim, order.nonce))
     assert scene.wallet(victim).reserved == 0
     scene.skips("offers: nonce used", order, victims=[victim])
@@ -244,14 +244,14 @@ def test_order__without_the_money_for_the_worst_case__refused(scene: Scene, side
 
 
 def test_limit__rounded_past_by_one_unit__never(scene: Scene) -> None:
-    # Prices that round past a limit, on either side: one unit beyond each bound, in every band and many levels.
+    # Prices that round past a limit, on either side: one unit beyond each bound, in many bands and levels.
     buyer, seller = scene.homes("buyer", "seller", money=10**15)
     parameters = scene.twin.market.parameters
     window = scene.next + 1
-    for band in range(0, 16, 3):
+    for band in (0, 7, 8, 15):
         for home in (buyer, seller):
             scene.force_score(home, (625 * band + 1) * SCORE_ONE)
-        for level in (0, 1, 19, 20, 21, 97, 140, 200, 254, 255):
+        for level in (0, 1, 20, 21, 97, 200, 254, 255):
             limit = parameters.price(level)
             placed = scene.twin.place(buyer, BUY, window, window, 50, level)
             order = scene.order(buyer, buyer.nonce)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from contracts.adversarial.scene import BUY, HIGH, LOW, SELL, Scene
-from peerwatt.market.relay import ReportItem
 from peerwatt.reference import Terms
-from twin.chain import STRANGER
+from peerwatt.reference.reasons import CODES
+from twin.chain import STRANGER, Setup
 from twin.keys import Home, Key
+from twin.twin import fresh
 
 BAD = "signing: bad signature"
 START_WINDOW = 2_000_000
@@ -80,7 +81,7 @@ def test_report__by_the_zero_address__refused(scene: Scene) -> None:
 
 
 def test_report__growth_changed_on_the_way__refused(scene: Scene) -> None:
-    seller, buyer, first = _sold(scene, windows=2)
+    seller, buyer, _ = _sold(scene, windows=2)
     good = scene.twin.report_item(seller, [0, 300, 900])
     forged = [
         replace(good, growths_wh=(0, 900, 300)),
@@ -102,12 +103,13 @@ def test_report__replayed__refused(scene: Scene) -> None:
     # After more windows were sold it is old still.
     again = scene.trade(seller, buyer)
     scene.skips("meters: reading not newer", report, victims=[seller, buyer])
-    scene.settle(scene.twin.report_item(seller, [0] * (again - scene.twin.market.export_register(seller.low).window) + [5]))
+    register = scene.twin.market.export_register(seller.low).window
+    scene.settle(scene.twin.report_item(seller, [0] * (again - register) + [5]))
 
 
 def test_report__prefix_and_rest_of_the_same_reading__pays_once(scene: Scene) -> None:
     # Two reports that overlap: the windows read before are ignored, and the registers must meet.
-    seller, buyer, first = _sold(scene, windows=3)
+    seller, _, first = _sold(scene, windows=3)
     scene.settle(scene.twin.report_item(seller, [0, 1_000, 1_000]))
     before = scene.wallet(seller).balance
     whole = scene.twin.report_item(
@@ -150,7 +152,7 @@ def test_report__skipping_a_window_with_an_offer__refused(scene: Scene) -> None:
 
 def test_report__decreasing_register__refused(scene: Scene) -> None:
     # A meter turned back would sell the same Wh again.
-    seller, buyer, first = _sold(scene)
+    seller, buyer, _ = _sold(scene)
     scene.settle(scene.twin.report_item(seller, [0, 1_000]))
     again = scene.trade(seller, buyer)
     back = scene.twin.report_item(seller, [1_000], first=again, opening_wh=OPENING_WH + 999)
@@ -241,7 +243,7 @@ def test_export_report__settles_a_rated_bid__refused(scene: Scene) -> None:
 
 def test_meter__bound_twice__refused(scene: Scene) -> None:
     # One register, two sellers: each Wh would be paid twice.
-    seller, buyer, first = _sold(scene)
+    seller, buyer, _ = _sold(scene)
     mallory = Home.named("mallory")
     with scene.unharmed(seller, buyer):
         outcome = scene.twin.enrol(mallory, meter=seller.meter.address, meter_signer=seller.meter)
@@ -256,7 +258,7 @@ def test_meter__bound_twice__refused(scene: Scene) -> None:
 
 
 def test_old_meter__reports_after_the_swap__refused(scene: Scene) -> None:
-    seller, buyer, first = _sold(scene)
+    seller, buyer, _ = _sold(scene)
     scene.settle(scene.twin.report_item(seller, [0, 1_000]))
     old = seller.meter
     scene.done(scene.twin.swap_meter(seller))
@@ -270,22 +272,16 @@ def test_old_meter__reports_after_the_swap__refused(scene: Scene) -> None:
 def test_meter__reports_in_two_markets__one_message_counts_in_one(scene: Scene) -> None:
     # The same Wh sold in two markets. A report names its market; that no meter is certified for two of them
     # is the operators' word, and the balance at the feeder's head shows it.
-    from contextlib import ExitStack
-
-    from peerwatt.signing import Domain
-    from twin.chain import Setup
-    from twin.twin import fresh
-
-    seller, buyer, first = _sold(scene)
+    seller, _, _ = _sold(scene)
     report = scene.twin.report_item(seller, [0, 1_000])
-    with ExitStack() as stack:
-        other = stack.enter_context(fresh(Setup(min_order_wh=51)))
-        assert other.domain != Domain(scene.twin.domain.chain_id, scene.market.address)
-        assert other.enrol(seller) is None
+    with fresh(Setup(min_order_wh=51)) as other:
+        assert other.domain.verifying_contract != scene.market.address
+        scene.done(other.enrol(seller))
         other.now = scene.twin.now
-        # One word of a report refreshes a register: there too, only what was signed for that market.
-        word = ReportItem(report.account, SELL, report.first, report.opening_wh, (0, 1_000), report.r, report.vs)
-        assert other.relay(word) == [6]
+        other.clear()
+        before = other.contracts.market.view("exports_of", seller.account.address)
+        assert other.relay(report) == [CODES[BAD]]
+        assert other.contracts.market.view("exports_of", seller.account.address) == before
     scene.settle(report)
 
 
@@ -303,5 +299,3 @@ def test_report__by_a_key_that_is_nobodys_meter__refused(scene: Scene) -> None:
         )
     forged = scene.twin.report_item(mallory, [], first=scene.twin.now_window, opening_wh=0)
     scene.skips("participants: not enrolled", forged, victims=[seller, buyer])
-    # HIGH bids find no supply of a home that is none.
-    scene.done(scene.twin.bid(buyer, scene.next, scene.next, 1_000, HIGH))

@@ -251,7 +251,7 @@ def test_revoked_meter__reports_after_its_revocation__paid_for_nothing(scene: Sc
 
 def test_revoked_seller__windows_that_ended_before__settle_as_usual(scene: Scene) -> None:
     # The operator can't take by revocation what a meter delivered before it.
-    seller, buyer, first = _revoked(scene, 900 + 600)
+    seller, _, first = _revoked(scene, 900 + 600)
     scene.cleared()
     before = scene.wallet(seller).balance
     scene.settle(scene.twin.report_item(seller, [0, 1_000]))
@@ -265,7 +265,7 @@ def test_revoked_seller__windows_that_ended_before__settle_as_usual(scene: Scene
 
 
 def test_revocation__does_not_pardon_a_failed_window(scene: Scene) -> None:
-    seller, buyer, first = _revoked(scene, 900 + 600)
+    seller, buyer, _ = _revoked(scene, 900 + 600)
     scene.cleared()
     scene.skips(NOT_DUE, scene.twin.due_item(seller), victims=[seller, buyer])
     before = scene.wallet(seller).balance

@@ -1,4 +1,4 @@
-"""Attacks by the token itself: it calls back, keeps a fee, changes balances, answers false, or pretends to know permits.
+"""Attacks by the token itself: it calls back, keeps a fee, changes balances, answers false, or feigns permits.
 
 These run on the contracts alone: the reference knows of a token only what the market measures of it.
 """

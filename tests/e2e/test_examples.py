@@ -1,0 +1,75 @@
+"""The examples, each run as a reader would run it."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLES = sorted(path.name for path in (ROOT / "examples").glob("*.py"))
+MONEY = re.compile(r"^  (\w[\w ]*?)\s{2,}([\d.]+) NGN   reserved ([\d.]+) NGN$", re.MULTILINE)
+
+
+def run(name: str, folder: Path) -> str:
+    """What an example prints, run from another folder."""
+    result = subprocess.run(
+        [sys.executable, str(ROOT / "examples" / name)],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "client")},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def balances(text: str, title: str) -> dict[str, tuple[Decimal, Decimal]]:
+    """Balance and reserve by name, from the block under a title."""
+    block = text.partition(f"{title}\n")[2]
+    lines = block.splitlines()
+    rows = [line for line in lines[: next((i for i, x in enumerate(lines) if x[:2] != "  "), len(lines))]]
+    return {name: (Decimal(money), Decimal(kept)) for name, money, kept in MONEY.findall("\n".join(rows))}
+
+
+def test_examples__folder__holds_those_that_are_tested() -> None:
+    assert EXAMPLES == ["library_quickstart.py", "worked_trade.py"]
+
+
+def test_worked_trade__run__prints_a_balance_of_zero(tmp_path: Path) -> None:
+    text = run("worked_trade.py", tmp_path)
+    assert re.search(r"^  sum of all changes +0\.00 NGN$", text, re.MULTILINE)
+    assert len(text.splitlines()) > 30
+
+
+@pytest.fixture(scope="module")
+def quickstart(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return run("library_quickstart.py", tmp_path_factory.mktemp("quickstart"))
+
+
+def test_library_quickstart__money__moves_from_buyer_to_seller(quickstart: str) -> None:
+    before, settled = balances(quickstart, "Before"), balances(quickstart, "Settled")
+    assert set(before) == set(settled) == {"Ada", "Bola", "balancing account", "network account"}
+    assert settled["Ada"][0] > before["Ada"][0] and settled["Bola"][0] < before["Bola"][0]
+    assert sum(money for money, _ in before.values()) == sum(money for money, _ in settled.values())
+
+
+def test_library_quickstart__reserves__are_held_from_order_to_payment(quickstart: str) -> None:
+    ordered, settled = balances(quickstart, "Both ordered"), balances(quickstart, "Settled")
+    assert ordered["Ada"][1] == Decimal(250) and ordered["Bola"][1] == Decimal(225)
+    assert all(kept == 0 for _, kept in settled.values())
+
+
+def test_library_quickstart__withdrawal__takes_everything(quickstart: str) -> None:
+    settled = balances(quickstart, "Settled")
+    taken = dict(re.findall(r"^(\w+) withdraws ([\d.]+) NGN$", quickstart, re.MULTILINE))
+    assert {name: Decimal(money) for name, money in taken.items()} == {
+        name: settled[name][0] for name in ("Ada", "Bola")
+    }

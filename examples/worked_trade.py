@@ -9,7 +9,9 @@ from __future__ import annotations
 from peerwatt.reference import (
     BUY,
     SELL,
+    DueItem,
     Enrolment,
+    Item,
     Market,
     MarketParameters,
     OrderItem,
@@ -21,7 +23,6 @@ from peerwatt.reference import (
     Terms,
 )
 from peerwatt.reference.auction import clear_book, split
-from peerwatt.reference.messages import DueItem
 from peerwatt.reference.reputation import SCORE_ONE, rating
 from peerwatt.reference.settlement import Settled
 from peerwatt.reference.tariffs import Tables, adjustment_of, all_in_price
@@ -134,7 +135,7 @@ def settlement(market: Market, window: int) -> list[str]:
     register = market.export_register(ADA)
     skipped = window - register.window
     report = ReportMessage(SELL, register.window, register.register_wh, (0,) * skipped + (950,))
-    items = [
+    items: list[Item] = [
         ReportItem(ADA, report, market.hints(ADA), signer=meter_of(ADA)),
         DueItem(BOLA, market.hints(BOLA), 1),
         DueItem(CHIDI, market.hints(CHIDI), 1),

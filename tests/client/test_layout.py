@@ -15,7 +15,7 @@ from peerwatt.extras import MissingExtra, require
 
 ROOT = Path(__file__).resolve().parents[2]
 CLIENT = ROOT / "client"
-FOLDERS = ("contracts", "client", "api", "scripts", "tests")
+FOLDERS = ("contracts", "client", "api", "scripts", "examples", "tests")
 LINES = 400
 # Written in halves so that this file does not contain them.
 UNFINISHED = ("TO" + "DO", "FIX" + "ME", "XX" + "X", "place" + "holder", "NotImplemented" + "Error")

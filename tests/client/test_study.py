@@ -71,6 +71,13 @@ def test_play__same_seed__same_figures(result: StudyResult, tmp_path: Path) -> N
     assert replace(again, **noisy) == replace(result.summary, **noisy)
 
 
+@pytest.mark.parametrize("windows", [1, 17, 18])
+def test_play__any_number_of_windows__practice_and_session_settle(windows: int, tmp_path: Path) -> None:
+    options = StudyOptions(out=tmp_path, consumers=1, prosumers=1, windows=windows)
+    summary = play(options, Console(quiet=True)).summary
+    assert summary.parity_ok and summary.money_residual == 0
+
+
 def test_manifest__written__recognises_its_chain_only(result: StudyResult, out: Path) -> None:
     deployment = Deployment.load(out / "deployment.json")
     assert deployment.parameters.window_seconds == result.summary.window_seconds

@@ -11,6 +11,7 @@ import json
 import os
 from collections.abc import Iterable, Mapping
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -76,7 +77,7 @@ def _record(env: Env, computation: Any, contract: Any = None) -> None:
             _tables[code] = list_jumps(code, contract.source_map["pc_raw_ast_map"])
         jumps = _tables[code]
         trace = computation.code._trace
-        for at, following in set(zip(trace, trace[1:], strict=False)):
+        for at, following in set(pairwise(trace)):
             if at in jumps:
                 seen.add(Way(jumps[at], following != at + 1))
     for child in computation.children:

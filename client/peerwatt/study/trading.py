@@ -88,7 +88,7 @@ class Trading:
         After it the storage that the study writes has been written before, as in a community that trades every day; so
         gas figures are those of any day, not of the very first. The windows are one turn of the book's ring earlier.
         """
-        first = self.first_window - RING
+        first, lead_s = self.first_window - RING, self._parameters.lead_seconds
         self.clock.advance_to(self._parameters.start_of(first) - 2 * self._parameters.window_seconds)
         standing = {intent.home_id: intent for intent in self.world.standing_intents()}
         intents = list(standing.values())
@@ -101,8 +101,9 @@ class Trading:
         for start in range(0, self.world.windows, SLOTS):
             part = range(start, min(start + SLOTS, self.world.windows))
             self._place((i for i in intents if i.first_window_index in part), first)
-            for window in (first + part[0] + 1, first + part[-1] + 1):
-                self.clock.advance_to(self._parameters.start_of(window))
+            # Once in between, so that what stays in the book is written; what fills nothing is due once cleared.
+            for index in sorted({part[0], part[-1]}):
+                self.clock.advance_to(self._parameters.start_of(first + index) - lead_s + AFTER_GATE_S)
                 self.stage.clear()
             self.stage.relay_settlements([self._due(p) for p in self.participants.values() if self._has_open(p)])
         for participant in self.participants.values():

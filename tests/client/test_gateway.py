@@ -1,4 +1,4 @@
-"""The gateway on an embedded chain: deployment, direct acts of a home with its own key, refusals as exceptions, events."""
+"""The gateway on an embedded chain: deployment, acts of a home with its own key, refusals as exceptions, events."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_deploy__manifest__is_checked_against_the_chain(gateway: MarketGateway) 
     with pytest.raises(ManifestError, match="is for chain 5"):
         replace(gateway.deployment, chain_id=5).check(gateway.w3)
     wrong = replace(gateway.deployment, market=gateway.deployment.token)
-    with pytest.raises(ManifestError, match="EnergyMarket at .* has code hash"):
+    with pytest.raises(ManifestError, match=r"EnergyMarket at .* has code hash"):
         wrong.check(gateway.w3)
 
 

@@ -48,7 +48,8 @@ class Way(NamedTuple):
 
 
 seen: set[Way] = set()
-_tables: dict[bytes, dict[int, Jump]] = {}
+# By program, constructor or deployed code; the compiler's data is kept so that its id stays its own.
+_tables: dict[tuple[int, bool], tuple[Any, dict[int, Jump]]] = {}
 
 
 def list_jumps(code: bytes, ast_map: Mapping[int, Any]) -> dict[int, Jump]:
@@ -69,13 +70,23 @@ def list_jumps(code: bytes, ast_map: Mapping[int, Any]) -> dict[int, Jump]:
     return jumps
 
 
+def _get_jumps(computation: Any, contract: Any) -> dict[int, Jump]:
+    data = getattr(contract, "compiler_data", None)
+    creates = bool(computation.msg.is_create)
+    # What a test injected is no part of the contract.
+    if data is None or not (creates or contract.source_map is data.source_map):
+        return {}
+    key = (id(data), creates)
+    if key not in _tables:
+        code = bytes(computation.code._raw_code_bytes)
+        _tables[key] = (data, list_jumps(code, contract.source_map["pc_raw_ast_map"]))
+    return _tables[key][1]
+
+
 def _record(env: Env, computation: Any, contract: Any = None) -> None:
     """Stands in for titanoboa's tracing: notes the ways that a call and the calls it made went on."""
-    if contract is not None and hasattr(contract, "source_map"):
-        code = bytes(computation.code._raw_code_bytes)
-        if code not in _tables:
-            _tables[code] = list_jumps(code, contract.source_map["pc_raw_ast_map"])
-        jumps = _tables[code]
+    jumps = _get_jumps(computation, contract)
+    if jumps:
         trace = computation.code._trace
         for at, following in set(pairwise(trace)):
             if at in jumps:

@@ -121,7 +121,7 @@ ITEMS = (signed_order, signed_cancel, signed_report, due)
 
 @act
 def relay(twin: Twin, homes: list[Home], data: st.DataObject) -> Any:
-    kinds = data.draw(st.lists(st.sampled_from(ITEMS), max_size=5))
+    kinds = data.draw(st.lists(st.sampled_from(ITEMS), max_size=3))
     return twin.relay(*(kind(twin, homes, data) for kind in kinds), strict=data.draw(FLAGS))
 
 

@@ -7,7 +7,12 @@ from collections.abc import Generator
 from typing import TypeVar
 
 import pytest
-from hypothesis import HealthCheck, settings
+from boa.contracts.vyper.vyper_contract import VyperContract
+from hypothesis import HealthCheck, Phase, settings
+
+# On each revert titanoboa writes a contract's whole storage into its repr; it takes nested mappings of one contract for
+# those of another and raises.
+VyperContract.__repr__ = lambda self: f"<{self.compiler_data.contract_path} at {self.address}>"
 
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 STEPS = 50
@@ -19,6 +24,8 @@ settings.register_profile(
     max_examples=30,
     stateful_step_count=STEPS,
     suppress_health_check=SLOW,
+    # Without `explain`: it traces every line of py-evm, which takes minutes.
+    phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink],
     print_blob=True,
 )
 # A number of calls: hypothesis makes up to STEPS of them in each example of a stateful test.

@@ -110,20 +110,19 @@ def list_all() -> frozenset[Jump]:
 
 
 def report(ways: Iterable[Way]) -> tuple[list[str], float]:
-    """A line for each file, and the least percentage of any."""
+    """A line for each file and one for all, and the percentage of all."""
     taken = set(ways)
     lines = [f"{'Branches of contracts':<36} {'both ways':>9} {'all':>5} {'percent':>8}  missing"]
-    least = 100.0
+    percent = 100.0
     jumps = list_all()
     for file in [*sorted({jump.file for jump in jumps}), "all"]:
         mine = sorted(jump for jump in jumps if file in (jump.file, "all"))
         missing = [way for jump in mine for way in (Way(jump, False), Way(jump, True)) if way not in taken]
         count = 2 * len(mine)
         percent = 100 * (count - len(missing)) / count
-        least = min(least, percent)
         where = " ".join(sorted({f"{way.jump.line}" for way in missing}, key=int)) if file != "all" else ""
         lines.append(f"{file:<36} {count - len(missing):>9} {count:>5} {percent:>7.1f}%  {where}")
-    return lines, least
+    return lines, percent
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -147,12 +146,12 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    lines, least = report(_load())
+    lines, percent = report(_load())
     terminalreporter.section("branch coverage of contracts")
     for line in lines:
         terminalreporter.write_line(line)
-    verdict = "reached" if least >= LEAST_PERCENT else "MISSED"
-    terminalreporter.write_line(f"At least {LEAST_PERCENT}% of each file: {verdict}")
+    verdict = "reached" if percent >= LEAST_PERCENT else "MISSED"
+    terminalreporter.write_line(f"At least {LEAST_PERCENT}% of all: {verdict}")
 
 
 def _load() -> list[Way]:

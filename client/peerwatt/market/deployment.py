@@ -17,7 +17,7 @@ from peerwatt import artifacts
 from peerwatt.market.senders import Sender
 from peerwatt.market.transactions import send_and_wait
 
-# An address takes part in a deployment's gas estimate; these are ample and checked by nothing but the block's limit.
+# Ample for the largest contract, and below a transaction's limit of 2^24 gas (EIP-7825).
 DEPLOYMENT_GAS = 12_000_000
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from dataclasses import dataclass
@@ -177,8 +178,6 @@ def _cast_on_node(w3: Web3, url: str) -> Cast:
     if len(accounts) >= 5:
         operator, regulator, balancing, network, relayer = (str(account) for account in accounts[:5])
         return Cast(NodeAccount(operator), NodeAccount(regulator), NodeAccount(relayer), balancing, network)
-    import os
-
     key = os.environ.get("PEERWATT_PRIVATE_KEY")
     if not key:
         raise StudyError(

@@ -16,6 +16,7 @@ from peerwatt.market.events import Event, decode_logs
 from peerwatt.market.senders import Sender
 from peerwatt.market.transactions import send_and_wait
 from peerwatt.signing import TokenDomain
+from peerwatt.units import PriceGrid
 
 # A relay may use up to a transaction's limit of 2^24 gas (EIP-7825).
 MAX_TRANSACTION_GAS = 2**24
@@ -168,6 +169,12 @@ class MarketGateway:
     def token_balance(self, account: str) -> int:
         """Tokens outside the market [base units]."""
         return int(self.token.functions.balanceOf(Web3.to_checksum_address(account)).call())
+
+    def price_grid(self) -> PriceGrid:
+        """The market's 256 prices, and the money they are in as its token names it."""
+        parameters = self.deployment.parameters
+        decimals, symbol = self.token.functions.decimals().call(), self.token.functions.symbol().call()
+        return PriceGrid(parameters.floor_price, parameters.price_step, int(decimals), str(symbol))
 
     def token_domain(self) -> TokenDomain:
         """The domain of the token's permits; tokens that do not publish it (ERC-5267) have version 1."""

@@ -55,3 +55,11 @@ class EmbeddedChain:
         if time_s <= newest_s:
             raise ValueError(f"the chain is at {newest_s} s already, {time_s} s is not after it; choose a later time")
         self._tester.time_travel(time_s)
+
+    def take_snapshot(self) -> int:
+        """Remembers the chain as it is, for `revert_to`."""
+        return int(self._tester.take_snapshot())
+
+    def revert_to(self, snapshot: int) -> None:
+        """Brings the chain back to a snapshot."""
+        self._tester.revert_to_snapshot(snapshot)

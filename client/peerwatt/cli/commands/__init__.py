@@ -1,0 +1,1 @@
+"""The commands, one module for each topic. They import what they run when they run it, so that `--help` is quick."""

@@ -1,0 +1,1 @@
+"""A prosumer's keys."""

@@ -141,6 +141,7 @@ def clear(max_windows: uint256) -> uint256:
     traded: uint256 = 0
     stale: bool = True
     done: uint256 = 0
+    told: uint256 = 0
     for _: uint256 in range(256):
         if done == max_windows or window == gated:
             break
@@ -150,7 +151,6 @@ def clear(max_windows: uint256) -> uint256:
             window = gated
             levels = 0
             dirty = 0
-            log BookJumped(window=window)
             break
         window = unsafe_add(window, 1)
 
@@ -219,6 +219,7 @@ def clear(max_windows: uint256) -> uint256:
             log WindowCleared(
                 window=window, result=word, supply_wh=supply, demand_wh=demand, traded_wh=traded
             )
+            told = window
 
         # Orders for this window only leave again.
         if singles != 0:
@@ -248,5 +249,8 @@ def clear(max_windows: uint256) -> uint256:
         rest >>= 2
         level = unsafe_add(level, 2)
     self.live_levels = levels
+    # Windows without a result leave no log of their own: how far the market is must still be told.
+    if told != window:
+        log BookJumped(window=window)
     book.book_state = (state & ~(2**96 - 1)) | window | (open_wh << 32)
     return done

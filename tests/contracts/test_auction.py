@@ -189,6 +189,20 @@ def test_clear__idle_windows__one_jump(chain: Chain) -> None:
         village.settle_by_default()
 
 
+def test_clear__last_window_without_orders__is_told(chain: Chain) -> None:
+    with boa.env.anchor():
+        village = Village(chain, homes=2)
+        window = chain.next_window
+        for first in (window, window + 5):
+            village.place(village.homes[0], BUY, first, first, 100, 60, first)
+        chain.to_gate(window + 3)
+        told = []
+        for many in (1, 1, 255):
+            village.market.clear(many)
+            told.append([(type(log).__name__, log.window) for log in village.market.get_logs()])
+        assert told == [[("WindowCleared", window)], [("BookJumped", window + 1)], [("BookJumped", window + 3)]]
+
+
 def test_clear__ring_lapped__old_entries_read_as_nothing(chain: Chain) -> None:
     with boa.env.anchor():
         village = Village(chain, homes=9)

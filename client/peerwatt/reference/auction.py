@@ -122,6 +122,8 @@ def clear(market: MarketState, now: int, max_windows: int) -> int:
 
     The clock decides what is in the book, not the call: a late clearing uses the book of the gate.
 
+    The log tells each window that had orders, and where a call ended if its last window had none.
+
     Returns:
         How many windows it cleared; a jump counts as one.
     """
@@ -131,11 +133,13 @@ def clear(market: MarketState, now: int, max_windows: int) -> int:
     while done < max_windows and market.book_state.cleared < gated:
         if market.book_state.open_wh == 0:
             market.book_state = replace(market.book_state, cleared=gated)
-            market.emit("BookJumped", window=gated)
         else:
             _clear_next(market, now)
         done += 1
     require(done > 0, "auction: nothing to clear")
+    # A jump ends at a window that has no result either.
+    if market.book_state.cleared not in market.results:
+        market.emit("BookJumped", window=market.book_state.cleared)
     return done
 
 

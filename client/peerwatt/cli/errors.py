@@ -75,6 +75,7 @@ def describe(error: BaseException) -> tuple[int, str]:
 
     from peerwatt.extras import MissingExtra
     from peerwatt.market.deployment import ManifestError
+    from peerwatt.operator.consent import ConsentError
     from peerwatt.refusals.base import MarketError
     from peerwatt.wallet.keystores import KeystoreError
 
@@ -82,7 +83,7 @@ def describe(error: BaseException) -> tuple[int, str]:
         return (USAGE if error.reason is None else REFUSED), str(error)
     if isinstance(error, KeystoreError):
         return KEY, str(error)
-    if isinstance(error, ManifestError | MissingExtra):
+    if isinstance(error, ManifestError | ConsentError | MissingExtra):
         return CONFIGURATION, str(error)
     if isinstance(error, RequestException | Web3Exception):
         return NODE, f"the node did not do what was asked ({_one_line(error)}); check it, then try again"

@@ -39,6 +39,17 @@ def facts(pairs: Sequence[tuple[str, object]], indent: str = "") -> str:
     return "\n".join(f"{indent}{name.ljust(width)}  {value}" for name, value in pairs)
 
 
+def gas_money(wei: int) -> str:
+    """An amount of the chain's own coin for people; small fees keep three digits."""
+    from decimal import Decimal
+
+    value = Decimal(wei).scaleb(-18)
+    if value == 0:
+        return "0 ETH"
+    text = f"{value:.4f}" if value >= 1 else f"{value:.{2 - value.adjusted()}f}"
+    return f"{text.rstrip('0').rstrip('.')} ETH"
+
+
 @contextmanager
 def waiting(text: str, *, quiet: bool = False) -> Iterator[None]:
     """Says on the terminal what takes long; nothing where nobody watches."""

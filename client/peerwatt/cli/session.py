@@ -156,44 +156,91 @@ class Session:
             return str(to_checksum_address(account))
         return self.keystore.address or self.signer().address
 
+    def resolve(self, text: str) -> str:
+        """The address that somebody means: written out, or of one of the keys by its name.
+
+        Raises:
+            BadMessage: no address, or one with a wrong checksum.
+            KeystoreError: no such key, or its file does not say the address.
+        """
+        from peerwatt.signing.kinds import check_address
+        from peerwatt.wallet import keystores
+
+        keystores.refuse_raw_key(text)
+        if text.lower().startswith("0x"):
+            return check_address(text, "the address")
+        keystore = keystores.find(self.key_folders, text)
+        if keystore.address is None:
+            raise keystores.KeystoreError(f"{keystore.path} does not say its address; give the address itself")
+        return keystore.address
+
     def signer(self) -> LocalAccount:
         """The key of `--account`, unlocked; asks for the password once.
 
         Raises:
             KeystoreError: no key, wrong password, damaged file.
+            NoKey: the keystore found is not that of the address.
         """
+        from eth_utils.address import is_hex_address, to_checksum_address
+
         if self._signer is None:
-            self._signer = self.unlock(self.keystore)
+            signer = self.unlock(self.keystore)
+            account = self.settings["account"]
+            # What was said of `--account 0x...` must not be signed by another key.
+            if account is not None and is_hex_address(account) and signer.address != to_checksum_address(account):
+                raise NoKey(f"{self.keystore.path} holds the key of {signer.address}, not of {account}; name its file")
+            self._signer = signer
         return self._signer
 
-    def unlock(self, keystore: Keystore) -> LocalAccount:
-        """Any key, unlocked."""
+    def unlock(self, keystore: Keystore, password_file: Path | None = None) -> LocalAccount:
+        """Any key, unlocked.
+
+        Args:
+            password_file: of this very key, where it is not the one of the settings.
+        """
         if keystore.readable_by_others():
             output.complain(f"others can read {keystore.path}; run: chmod 600 {keystore.path}")
-        password = self.read_password(f"Password of {keystore.name}")
+        password = self.read_password(f"Password of {keystore.name}", path=password_file)
         with self.waiting("opening the keystore"):
             return keystore.unlock(password)
 
-    def read_password(self, prompt: str, *, confirm: bool = False) -> str:
+    def read_password(self, prompt: str, *, confirm: bool = False, path: Path | None = None) -> str:
         """A password, from its file or hidden from the terminal.
 
         Args:
+            path: of its file; that of the settings without it.
             confirm: ask twice, for a new one.
         Raises:
             NoKey: nobody to ask, or the two differ.
         """
-        if self.settings["password_file"] is not None:
+        if path is None and self.settings["password_file"] is not None:
             path = self.settings.path_of("password_file")
+        if path is not None:
             try:
                 return path.read_text(encoding="utf-8").rstrip("\r\n")
-            except (OSError, UnicodeDecodeError) as error:
-                raise NoKey(f"the password file {path} cannot be read ({error}); name another") from None
+            except OSError as error:
+                raise NoKey(f"the password file {path} cannot be read ({error.strerror}); name another") from None
+            except UnicodeDecodeError:
+                # The error's text would show a part of it.
+                raise NoKey(f"the password file {path} is not UTF-8 text; name another") from None
         if not sys.stdin.isatty():
             raise NoKey(f"nobody is here to type the password; {how_to_set('password_file')}")
-        password = getpass.getpass(f"{prompt}: ")
-        if confirm and getpass.getpass("The same again: ") != password:
+        password = self.ask_hidden(f"{prompt}: ")
+        if confirm and self.ask_hidden("The same again: ") != password:
             raise NoKey("the two passwords differ; nothing was written, try again")
         return password
+
+    def ask_hidden(self, prompt: str) -> str:
+        """What somebody types without showing it.
+
+        Raises:
+            NoKey: the terminal was closed instead.
+        """
+        try:
+            return getpass.getpass(prompt)
+        except EOFError:
+            typer.echo(err=True)
+            raise NoKey("nothing was typed; try again") from None
 
     def sender(self, role: str | None = None) -> Sender:
         """Who signs and pays a transaction: the key of `--account`; without it, a role that the node holds unlocked.
@@ -248,6 +295,20 @@ class Session:
             raise NotConfirmed("nobody is here to confirm; nothing was sent, add --yes if you mean it")
         if answer.strip().lower() not in ("y", "yes"):
             raise NotConfirmed("not confirmed; nothing was sent")
+
+    def ask(self, question: str) -> str:
+        """A line from the person at the keyboard; empty where nobody answers.
+
+        Args:
+            question: ends where the answer is typed.
+        """
+        if self.assume_yes:
+            return ""
+        typer.echo(question, nl=False, err=self.json)
+        answer = sys.stdin.readline()
+        if not answer:
+            typer.echo(err=self.json)
+        return answer.strip()
 
     def waiting(self, text: str) -> AbstractContextManager[None]:
         """Says on the terminal what takes long."""

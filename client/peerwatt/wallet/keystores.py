@@ -20,8 +20,11 @@ from eth_account.signers.local import LocalAccount
 from eth_utils.address import is_hex_address, to_checksum_address
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_RAW_KEY = re.compile(r"(0x)?[0-9a-fA-F]{64}")
 # A keystore is a few hundred bytes; a larger file is something else.
 MAX_BYTES = 65_536
+# Cost n of scrypt for a new keystore, that of geth; tests take less.
+SCRYPT_N = 2**18
 # What a key derivation may cost: four times what geth and eth-account ask for (2^18 * 8).
 MAX_SCRYPT_COST = 4 * 2**18 * 8
 MAX_PBKDF2_ROUNDS = 10_000_000
@@ -92,34 +95,69 @@ def create(folder: Path, name: str, key: bytes, password: str) -> Keystore:
     Raises:
         KeystoreError: no name for a file, or a key of this name or address exists.
     """
-    if not NAME.fullmatch(name):
-        raise KeystoreError(f"{name!r} is no name for a key; use letters, digits, dots, dashes and underscores")
+    path = check_new(folder, name)
     if not password:
         raise KeystoreError("the password is empty; choose one that nobody guesses")
-    path = folder / name
     account: LocalAccount = Account.from_key(key)
-    if folder.exists():
-        for known in list_keystores([folder]):
-            if known.address == account.address:
-                raise KeystoreError(f"{known.path} holds the key of {account.address} already; use it")
-    write_private(path, json.dumps(Account.encrypt(key, password)))
+    for known in list_keystores([folder]):
+        if known.address == account.address:
+            raise KeystoreError(f"{known.path} holds the key of {account.address} already; use it")
+    write_private(path, json.dumps(Account.encrypt(key, password, kdf="scrypt", iterations=SCRYPT_N)))
     return Keystore(name, path, account.address)
+
+
+def check_new(folder: Path, name: str) -> Path:
+    """The file that a new key of this name gets, before anybody chooses a password for it.
+
+    Raises:
+        KeystoreError: no name for a file, the name is taken, or the folder is none.
+    """
+    refuse_raw_key(name)
+    if not NAME.fullmatch(name):
+        raise KeystoreError(f"{name!r} is no name for a key; use letters, digits, dots, dashes and underscores")
+    if folder.exists() and not folder.is_dir():
+        raise KeystoreError(f"{folder} is a file; a new key needs a folder, name one with --keystore")
+    if (folder / name).exists():
+        raise KeystoreError(f"{folder / name} exists; choose another name, nothing is overwritten")
+    return folder / name
+
+
+def refuse_raw_key(text: str) -> None:
+    """Makes sure that what should be a name or an address is no private key, before a message repeats it.
+
+    Raises:
+        KeystoreError: it looks like one.
+    """
+    if _RAW_KEY.fullmatch(text.strip()):
+        raise KeystoreError(
+            "this looks like a private key; other programs and the shell's history see it on the command line. "
+            "Give the name or the address of a key, and bring a key in with: peerwatt wallet import NAME"
+        )
 
 
 def write_private(path: Path, text: str) -> None:
     """Writes a new file that only its owner can read; its folder too, if it is made.
 
     Raises:
-        KeystoreError: the file exists; nothing is ever overwritten.
+        KeystoreError: the file exists, nothing is ever overwritten; or it cannot be written.
     """
-    if not path.parent.exists():
-        path.parent.mkdir(parents=True, mode=0o700)
     try:
+        if not path.parent.exists():
+            path.parent.mkdir(parents=True, mode=0o700)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         raise KeystoreError(f"{path} exists; choose another name, nothing is overwritten") from None
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text + "\n")
+    except OSError as error:
+        raise KeystoreError(f"{path} cannot be written ({error.strerror}); name another") from None
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text + "\n")
+            # On the disk before anybody sends money to the key.
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise KeystoreError(f"{path} cannot be written ({error.strerror}); name another") from None
 
 
 def list_keystores(folders: Sequence[Path]) -> list[Keystore]:
@@ -127,9 +165,14 @@ def list_keystores(folders: Sequence[Path]) -> list[Keystore]:
     return list(_walk(folders))
 
 
-def find(folders: Sequence[Path], wanted: str | None) -> Keystore:
+def find(
+    folders: Sequence[Path], wanted: str | None, *, flag: str = "--account", maker: str = "peerwatt wallet new"
+) -> Keystore:
     """A key by name or address; without either, the only one there is.
 
+    Args:
+        flag: that names the key, for the messages.
+        maker: command that makes such keys, for the messages.
     Raises:
         KeystoreError: there is none, or several could be meant.
     """
@@ -142,16 +185,15 @@ def find(folders: Sequence[Path], wanted: str | None) -> Keystore:
             return own[0]
         if own:
             names = ", ".join(keystore.name for keystore in own)
-            raise KeystoreError(f"there are several keys ({names}); name one with --account")
-        raise KeystoreError(f"there is no key in {folders[0]}; make one with: peerwatt wallet new")
+            raise KeystoreError(f"there are several keys ({names}); name one with {flag}")
+        raise KeystoreError(f"there is no key in {folders[0]}; make one with: {maker}")
+    refuse_raw_key(wanted)
     if is_hex_address(wanted):
         address = to_checksum_address(wanted)
         for keystore in known:
             if keystore.address == address or keystore.name.lower().endswith(address[2:].lower()):
                 return keystore
-        raise KeystoreError(
-            f"no keystore in {where} says that it holds the key of {address}; name it with --account NAME"
-        )
+        raise KeystoreError(f"no keystore in {where} says that it holds the key of {address}; name it with {flag} NAME")
     for keystore in known:
         if keystore.name == wanted:
             return keystore

@@ -8,7 +8,7 @@ from importlib.metadata import version as installed_version
 import typer
 
 from peerwatt.cli import output
-from peerwatt.cli.commands import config, study
+from peerwatt.cli.commands import config, study, wallet
 from peerwatt.cli.errors import CONFIGURATION
 from peerwatt.extras import MissingExtra
 
@@ -25,8 +25,9 @@ def peerwatt() -> None:
     """A peer-to-peer electricity market: signed orders, a clearing contract, metered settlement."""
 
 
-config.register(app, "Settings")
+wallet.register(app, "Keys and money")
 study.register(app, "Chain")
+config.register(app, "Settings")
 
 
 @app.command(rich_help_panel="Settings")

@@ -8,7 +8,7 @@ from importlib.metadata import version as installed_version
 import typer
 
 from peerwatt.cli import output
-from peerwatt.cli.commands import config, study, wallet
+from peerwatt.cli.commands import config, faucet, join, study, wallet
 from peerwatt.cli.errors import CONFIGURATION
 from peerwatt.extras import MissingExtra
 
@@ -26,6 +26,8 @@ def peerwatt() -> None:
 
 
 wallet.register(app, "Keys and money")
+faucet.register(app, "Keys and money")
+join.register(app, "Keys and money")
 study.register(app, "Chain")
 config.register(app, "Settings")
 

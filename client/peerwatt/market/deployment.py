@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import tempfile
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +15,7 @@ from eth_typing import ChecksumAddress
 from eth_utils.crypto import keccak
 from hexbytes import HexBytes
 from web3 import Web3
+from web3.types import TxReceipt
 
 from peerwatt import artifacts
 from peerwatt.market.senders import Sender
@@ -62,6 +66,7 @@ class Deployment:
         parameters: the immutable parameters.
         roles: holders at deployment.
         code_hash: contract name -> keccak-256 of the code on the chain, immutables included.
+        currency, token_decimals: of the token's amounts for people; None in manifests that do not say.
     """
 
     chain_id: int
@@ -74,11 +79,30 @@ class Deployment:
     parameters: MarketNumbers
     roles: Roles
     code_hash: dict[str, str]
+    currency: str | None = None
+    token_decimals: int | None = None
+
+    def to_json(self) -> str:
+        """The manifest as text."""
+        return json.dumps(asdict(self), indent=2, sort_keys=True) + "\n"
 
     def save(self, path: Path) -> None:
-        """Writes the manifest as JSON."""
+        """Writes the manifest as JSON: the whole of it or, when that fails, nothing.
+
+        Raises:
+            OSError: the file can't be written.
+        """
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(asdict(self), indent=2, sort_keys=True) + "\n")
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(self.to_json())
+            # A manifest holds no secret: readable like any file of this folder, where mkstemp's are private.
+            os.chmod(name, 0o644)
+            os.replace(name, path)
+        except BaseException:
+            os.unlink(name)
+            raise
 
     @classmethod
     def load(cls, path: Path) -> Deployment:
@@ -133,9 +157,16 @@ def predict_address(deployer: str, nonce: int) -> ChecksumAddress:
     return Web3.to_checksum_address(keccak(rlp.encode([HexBytes(deployer), nonce]))[12:])
 
 
-def deploy_contract(w3: Web3, sender: Sender, name: str, *args: Any) -> ChecksumAddress:
+OnDeployed = Callable[[str, TxReceipt], None]
+
+
+def deploy_contract(
+    w3: Web3, sender: Sender, name: str, *args: Any, on_deployed: OnDeployed | None = None
+) -> ChecksumAddress:
     """Deploys one shipped contract and returns its address.
 
+    Args:
+        on_deployed: gets the contract's name and the receipt.
     Raises:
         MarketError: the constructor refused its arguments.
     """
@@ -143,6 +174,8 @@ def deploy_contract(w3: Web3, sender: Sender, name: str, *args: Any) -> Checksum
     constructor = w3.eth.contract(abi=artifact.abi, bytecode=artifact.bytecode).constructor(*args)
     data = constructor.data_in_transaction
     receipt = send_and_wait(w3, sender, {"data": data, "value": Web3.to_wei(0, "wei"), "gas": DEPLOYMENT_GAS})
+    if on_deployed is not None:
+        on_deployed(name, receipt)
     address = receipt["contractAddress"]
     assert address is not None
     return Web3.to_checksum_address(address)
@@ -157,22 +190,28 @@ def deploy_market(
     token: str | None = None,
     currency: str = "NGN",
     decimals: int = 6,
+    token_name: str | None = None,
     meter_classes: int = 0b11,
     predecessor: str | None = None,
+    on_deployed: OnDeployed | None = None,
 ) -> Deployment:
     """Deploys registry, market and lens, and on a chain without a token a local one; checks what it deployed.
 
     Args:
         sender: pays the gas; with a local token it is also the token's minter.
         token: an ERC-20 on the chain; None deploys `SettlementToken` (local chains only).
+        currency, decimals: the token's symbol, and how many decimals its unit has.
+        token_name: of a local token.
         meter_classes: bitmap of the meter classes accepted (bit 0 hardware-signed, bit 1 edge-signed).
         predecessor: registry of an older market whose scores connections keep.
+        on_deployed: gets the name and the receipt of each contract as soon as it is deployed.
     Raises:
         MarketError: senseless parameters.
         RuntimeError: the chain did not do what was asked (another transaction of the sender came between).
     """
     if token is None:
-        token = deploy_contract(w3, sender, "SettlementToken", f"peerwatt {currency}", currency, decimals)
+        name = token_name or f"peerwatt {currency}"
+        token = deploy_contract(w3, sender, "SettlementToken", name, currency, decimals, on_deployed=on_deployed)
     token_address = Web3.to_checksum_address(token)
     nonce = w3.eth.get_transaction_count(sender.address, "pending")
     market = predict_address(sender.address, nonce + 1)
@@ -187,6 +226,7 @@ def deploy_market(
         roles.balancing_account,
         roles.network_account,
         predecessor or "0x" + "00" * 20,
+        on_deployed=on_deployed,
     )
     deployed = deploy_contract(
         w3,
@@ -197,13 +237,14 @@ def deploy_market(
         *asdict(parameters).values(),
         roles.balancing_account,
         roles.network_account,
+        on_deployed=on_deployed,
     )
     if deployed != market:
         raise RuntimeError(
             f"the market is at {deployed}, its registry expects {market}; retry with a sender that does nothing else"
         )
     block = w3.eth.get_block("latest")
-    lens = deploy_contract(w3, sender, "MarketLens", market)
+    lens = deploy_contract(w3, sender, "MarketLens", market, on_deployed=on_deployed)
     addresses = {
         "EnergyMarket": market,
         "EnergyRegistry": registry,
@@ -221,6 +262,8 @@ def deploy_market(
         parameters=parameters,
         roles=roles,
         code_hash={name: Web3.to_hex(keccak(bytes(w3.eth.get_code(at)))) for name, at in addresses.items()},
+        currency=currency,
+        token_decimals=decimals,
     )
     for name, address in addresses.items():
         if name == "SettlementToken":

@@ -74,7 +74,10 @@ def describe(error: BaseException) -> tuple[int, str]:
     from web3.exceptions import Web3Exception
 
     from peerwatt.extras import MissingExtra
+    from peerwatt.market.deploy_checks import DeploymentRefused, WrongChain
+    from peerwatt.market.deploying import DeploymentFailed
     from peerwatt.market.deployment import ManifestError
+    from peerwatt.market.parameters import ParametersError
     from peerwatt.operator.consent import ConsentError
     from peerwatt.refusals.base import MarketError
     from peerwatt.wallet.keystores import KeystoreError
@@ -83,8 +86,10 @@ def describe(error: BaseException) -> tuple[int, str]:
         return (USAGE if error.reason is None else REFUSED), str(error)
     if isinstance(error, KeystoreError):
         return KEY, str(error)
-    if isinstance(error, ManifestError | ConsentError | MissingExtra):
+    if isinstance(error, ManifestError | ConsentError | ParametersError | DeploymentRefused | MissingExtra):
         return CONFIGURATION, str(error)
+    if isinstance(error, WrongChain | DeploymentFailed):
+        return NODE, str(error)
     if isinstance(error, RequestException | Web3Exception):
         return NODE, f"the node did not do what was asked ({_one_line(error)}); check it, then try again"
     if isinstance(error, OSError) and error.filename is not None:

@@ -66,7 +66,6 @@ class Deployment:
         parameters: the immutable parameters.
         roles: holders at deployment.
         code_hash: contract name -> keccak-256 of the code on the chain, immutables included.
-        currency, token_decimals: of the token's amounts for people; None in manifests that do not say.
     """
 
     chain_id: int
@@ -79,8 +78,6 @@ class Deployment:
     parameters: MarketNumbers
     roles: Roles
     code_hash: dict[str, str]
-    currency: str | None = None
-    token_decimals: int | None = None
 
     def to_json(self) -> str:
         """The manifest as text."""
@@ -200,8 +197,7 @@ def deploy_market(
     Args:
         sender: pays the gas; with a local token it is also the token's minter.
         token: an ERC-20 on the chain; None deploys `SettlementToken` (local chains only).
-        currency, decimals: the token's symbol, and how many decimals its unit has.
-        token_name: of a local token.
+        currency, decimals, token_name: of a local token; its name follows from the currency if None.
         meter_classes: bitmap of the meter classes accepted (bit 0 hardware-signed, bit 1 edge-signed).
         predecessor: registry of an older market whose scores connections keep.
         on_deployed: gets the name and the receipt of each contract as soon as it is deployed.
@@ -262,8 +258,6 @@ def deploy_market(
         parameters=parameters,
         roles=roles,
         code_hash={name: Web3.to_hex(keccak(bytes(w3.eth.get_code(at)))) for name, at in addresses.items()},
-        currency=currency,
-        token_decimals=decimals,
     )
     for name, address in addresses.items():
         if name == "SettlementToken":

@@ -19,6 +19,7 @@ from peerwatt.market.deployment import MarketNumbers
 from peerwatt.market.toml_table import Bounds, TomlTable, suggest
 from peerwatt.units import LEVELS, MAX_DECIMALS, PriceGrid, format_unit_price
 
+SHIPPED = "local.toml"
 SECTIONS = ("chain_id", "token", "market", "roles", "tariff", "retail", "feeders")
 ROLES = ("operator", "regulator", "balancing_account", "network_account")
 BANDS = 16
@@ -126,6 +127,11 @@ class Parameters:
     feeders: tuple[FeederParameters, ...]
 
     @property
+    def is_shipped(self) -> bool:
+        """Whether these are the ones for local chains that come with the package."""
+        return self.source == SHIPPED
+
+    @property
     def grid(self) -> PriceGrid:
         """The market's prices and their currency."""
         return PriceGrid(
@@ -146,7 +152,7 @@ def load_parameters(path: Path | None = None) -> Parameters:
     Raises:
         ParametersError: the file can't be read, or entries are missing, unknown or senseless; all of them are named.
     """
-    source = "local.toml" if path is None else str(path)
+    source = SHIPPED if path is None else str(path.absolute()) if str(path) == SHIPPED else str(path)
     try:
         if path is None:
             text = resources.files(__package__).joinpath(source).read_text(encoding="utf-8")
@@ -220,7 +226,7 @@ class _Reader:
         chain_id = self.content.get("chain_id")
         if chain_id is None:
             return None
-        root = TomlTable("the file's", {"chain_id": chain_id}, self.problems)
+        root = TomlTable("", {"chain_id": chain_id}, self.problems)
         return root.whole("chain_id", Bounds(1, 2**63 - 1, "as EIP-155 id", 1))
 
     def _read_token(self) -> TokenParameters:

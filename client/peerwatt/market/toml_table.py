@@ -40,7 +40,7 @@ class TomlTable:
     def __init__(self, title: str, content: object, problems: list[str]) -> None:
         """
         Args:
-            title: how the table is called in messages, such as `[market]`.
+            title: how the table is called in messages, such as `[market]`; nothing for the file itself.
             content: what the file has in its place; None if nothing.
             problems: of the whole file; new ones are appended.
         """
@@ -54,7 +54,7 @@ class TomlTable:
 
     def note(self, text: str, *keys: str) -> None:
         """Notes a problem, and that the values of these keys can't be relied on."""
-        self.problems.append(f"{self.title} {text}")
+        self.problems.append(f"{self.title} {text}".strip())
         self._wrong.update(keys)
 
     def has(self, *keys: str) -> bool:

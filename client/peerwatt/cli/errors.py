@@ -77,6 +77,7 @@ def describe(error: BaseException) -> tuple[int, str]:
     from peerwatt.market.deploy_checks import DeploymentRefused, WrongChain
     from peerwatt.market.deploying import DeploymentFailed
     from peerwatt.market.deployment import ManifestError
+    from peerwatt.market.neighbours import NoNeighbours
     from peerwatt.market.parameters import ParametersError
     from peerwatt.operator.consent import ConsentError
     from peerwatt.refusals.base import MarketError
@@ -86,7 +87,15 @@ def describe(error: BaseException) -> tuple[int, str]:
         return (USAGE if error.reason is None else REFUSED), str(error)
     if isinstance(error, KeystoreError):
         return KEY, str(error)
-    if isinstance(error, ManifestError | ConsentError | ParametersError | DeploymentRefused | MissingExtra):
+    configuration = (
+        ManifestError,
+        ConsentError,
+        ParametersError,
+        DeploymentRefused,
+        NoNeighbours,
+        MissingExtra,
+    )
+    if isinstance(error, configuration):
         return CONFIGURATION, str(error)
     if isinstance(error, WrongChain | DeploymentFailed):
         return NODE, str(error)

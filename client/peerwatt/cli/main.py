@@ -8,7 +8,7 @@ from importlib.metadata import version as installed_version
 import typer
 
 from peerwatt.cli import output
-from peerwatt.cli.commands import config, deploy, faucet, join, study, wallet
+from peerwatt.cli.commands import config, deploy, faucet, join, seed, study, wallet
 from peerwatt.cli.errors import CONFIGURATION
 from peerwatt.extras import MissingExtra
 
@@ -29,6 +29,7 @@ wallet.register(app, "Keys and money")
 faucet.register(app, "Keys and money")
 join.register(app, "Keys and money")
 deploy.register(app, "Chain")
+seed.register(app, "Chain")
 study.register(app, "Chain")
 config.register(app, "Settings")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,8 +99,12 @@ def check_manifest(w3: Web3, path: Path, *, again: bool) -> None:
     folder = path.parent
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
-    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
-        raise DeploymentRefused([f"no file can be written in {folder}; name another place with --out"])
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        text = f"no file can be written in {folder} ({error.strerror}); name another place with --out"
+        raise DeploymentRefused([text]) from None
 
 
 def _describe_existing(w3: Web3, path: Path, existing: Deployment) -> str:

@@ -77,7 +77,7 @@ class Outcome:
         if self.left:
             flags = f"--publish{_flag(self.parameters)} --out {self.manifest}"
             lines.append(f"with the same command, the key of that role and: {flags}")
-            lines.append("or with any wallet: --publish --json prints each call's address and data")
+            lines.append("or with any wallet: peerwatt deploy --publish --json prints each call's address and data")
         return "\n".join(lines)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
@@ -52,3 +53,21 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
     return _fail_a_skip((yield))
+
+
+# ape's tests need its fixtures, and a chain that ape makes.
+WITH_APE = Path(__file__).resolve().parent / "with_ape"
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """`ape test` runs what is in tests/with_ape and nothing else; `pytest` leaves just that out.
+
+    Paths on the command line are obeyed in both cases.
+    """
+    inside = collection_path.is_relative_to(WITH_APE)
+    # This is how `ape test` starts pytest.
+    if "ape_test" in (config.invocation_params.plugins or ()):
+        by_default = config.args_source is pytest.Config.ArgsSource.TESTPATHS
+        return True if by_default and not inside and collection_path not in WITH_APE.parents else None
+    asked_for = any(Path(arg.partition("::")[0]).resolve().is_relative_to(WITH_APE) for arg in config.args)
+    return True if inside and not asked_for else None

@@ -21,6 +21,8 @@ from peerwatt.market.transactions import explain
 # Stands for a contract that does not exist yet; no constructor calls it.
 SOME_CONTRACT = "0x" + "11" * 20
 NOBODY = "0x" + "00" * 20
+# Registry, market and lens use more than this anywhere.
+LEAST_GAS = 11_700_000
 
 # Finds who can send in the name of an address; None: nobody here can.
 FindSender = Callable[[str], Sender | None]
@@ -134,19 +136,18 @@ def predict(w3: Web3, sender: Sender, parameters: Parameters, find_sender: FindS
         problems.append(f"[market] predecessor {parameters.predecessor} has no code here; name the older registry")
     if problems or roles is None:
         raise DeploymentRefused(problems)
+    price_wei = get_gas_price(w3)
+    # Some nodes estimate nothing for an account that could not pay it.
+    _check_money(w3, sender.address, LEAST_GAS, price_wei, problems)
+    if problems:
+        raise DeploymentRefused(problems)
     gas = {sender.address: sum(_estimate(w3, sender, parameters, roles).values())}
     for role, acts in group_by_role(list_acts(parameters)):
         publisher = find_sender((roles.operator, roles.regulator)[role])
         if publisher is not None:
             gas[publisher.address] = gas.get(publisher.address, 0) + predict_gas(acts)
-    price_wei = get_gas_price(w3)
     for address, amount in gas.items():
-        need, have = amount * price_wei, int(w3.eth.get_balance(Web3.to_checksum_address(address)))
-        if have < need:
-            problems.append(
-                f"{address} has {format_gas_money(have)}, the {amount:,} gas that it needs cost up to "
-                f"{format_gas_money(need)}; send it some, or use another account"
-            )
+        _check_money(w3, address, amount, price_wei, problems)
     if problems:
         raise DeploymentRefused(problems)
     return Prediction(roles, sum(gas.values()), price_wei)
@@ -192,6 +193,15 @@ def _check_token(w3: Web3, token: TokenParameters, problems: list[str]) -> None:
             continue
         if answer != written:
             problems.append(f"[token] {name} is {written!r}, the token at {token.address} says {answer!r}; correct one")
+
+
+def _check_money(w3: Web3, address: str, gas: int, price_wei: int, problems: list[str]) -> None:
+    have = int(w3.eth.get_balance(Web3.to_checksum_address(address)))
+    if have < gas * price_wei:
+        problems.append(
+            f"{address} has {format_gas_money(have)}, the {gas:,} gas that it needs cost up to "
+            f"{format_gas_money(gas * price_wei)}; send it some, or use another account"
+        )
 
 
 def _has_code(w3: Web3, address: str) -> bool:

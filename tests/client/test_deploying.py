@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,11 +19,9 @@ from peerwatt.market.chains import is_local
 from peerwatt.market.deploy_checks import DeploymentRefused, WrongChain
 from peerwatt.market.deploying import Deployer, DeploymentFailed, Outcome
 from peerwatt.market.deployment import Deployment, ManifestError, deploy_contract
-from peerwatt.market.gateway import MarketGateway
 from peerwatt.market.parameters import Parameters, TokenParameters, load_parameters
 from peerwatt.market.publication import ACT_GAS, list_acts, list_missing
 from peerwatt.market.senders import KeyAccount, NodeAccount, Sender
-from peerwatt.market.verification import VerificationFailed, verify
 from peerwatt.node.embedded import EmbeddedChain
 
 LOCAL = load_parameters()
@@ -141,6 +139,27 @@ def test_deploy__own_key__pays_and_mints(maker: Maker) -> None:
     outcome = maker.deploy(sender=home)
     assert outcome.left == []
     assert outcome.gateway.token.functions.minter().call() == home.address
+
+
+class Late:
+    """A sender that hears of its transactions a block later."""
+
+    def __init__(self, chain: EmbeddedChain) -> None:
+        self._sender = NodeAccount(chain.accounts[0])
+        self.address = self._sender.address
+
+    def send(self, w3: Web3, transaction: TxParams) -> HexBytes:
+        sent = self._sender.send(w3, transaction)
+        w3.provider.ethereum_tester.mine_block()  # type: ignore[attr-defined]
+        return sent
+
+
+def test_deploy__blocks_go_on__manifest_names_the_block_of_the_market(maker: Maker) -> None:
+    deployment = maker.deploy(sender=Late(maker.chain)).gateway.deployment
+    block = maker.w3.eth.get_block(deployment.block)
+    [transaction] = block["transactions"]
+    assert maker.w3.eth.get_transaction_receipt(transaction)["contractAddress"] == deployment.market  # type: ignore[arg-type]
+    assert Web3.to_hex(block["hash"]) == deployment.block_hash
 
 
 def test_deploy__twice__refused_and_nothing_sent(maker: Maker, deployment: Deployment) -> None:
@@ -333,34 +352,6 @@ def test_save__fails_midway__old_manifest_stays(
         replace(deployment, chain_id=5).save(maker.manifest)
     assert Deployment.load(maker.manifest) == deployment
     assert list(maker.manifest.parent.iterdir()) == [maker.manifest]
-
-
-@pytest.mark.parametrize(
-    ("change", "expected"),
-    [
-        (lambda d: replace(d, parameters=replace(d.parameters, min_order_wh=51)), "parameters.min_order_wh"),
-        (lambda d: replace(d, roles=replace(d.roles, operator=POOR.address)), f"operator is .* not {POOR.address}"),
-        (lambda d: replace(d, roles=replace(d.roles, network_account=POOR.address)), "the market's network account"),
-        (lambda d: replace(d, token=d.market), "parameters.token"),
-        (lambda d: replace(d, registry=d.market), "the code of EnergyRegistry is not the shipped one"),
-        (lambda d: replace(d, lens=d.market), "the code of MarketLens is not the shipped one"),
-        (lambda d: replace(d, chain_id=5), "signing.CHAIN_ID .* signing.DOMAIN"),
-    ],
-)
-def test_verify__other_market_than_meant__difference_named(
-    maker: Maker, deployment: Deployment, change: Callable[[Deployment], Deployment], expected: str
-) -> None:
-    with pytest.raises(VerificationFailed, match=expected):
-        verify(MarketGateway(maker.w3, change(deployment)), meter_classes=LOCAL.meter_classes)
-
-
-def test_verify__other_arguments_of_the_registry__difference_named(maker: Maker, deployment: Deployment) -> None:
-    gateway = MarketGateway(maker.w3, deployment)
-    verify(gateway, meter_classes=3)
-    with pytest.raises(VerificationFailed, match="meter_classes is 3, not 1"):
-        verify(gateway, meter_classes=1)
-    with pytest.raises(VerificationFailed, match=r"enrolment\.predecessor"):
-        verify(gateway, meter_classes=3, predecessor=POOR.address)
 
 
 class Fake:

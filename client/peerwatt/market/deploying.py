@@ -26,6 +26,7 @@ from peerwatt.market.publication import ROLE_NAMES, Act, get_holder, group_by_ro
 from peerwatt.market.senders import NodeAccount, Sender
 from peerwatt.market.verification import verify
 
+LOST = "the node does not answer any more, so that what was sent last may still be mined"
 Say = Callable[[str], None]
 
 
@@ -198,7 +199,7 @@ class Deployer:
     def _fail(self, error: Exception, advice: str) -> DeploymentFailed:
         # Errors of the connection are errors of the operating system, with words that help nobody.
         lost = isinstance(error, OSError) and error.filename is None
-        cause = "the node does not answer any more" if lost else " ".join(str(error).split())
+        cause = LOST if lost else " ".join(str(error).split())
         if not self._ledger.entries:
             return DeploymentFailed(f"nothing was deployed: {cause}; {advice}", self._ledger)
         done = ", ".join(map(str, self._ledger.entries))

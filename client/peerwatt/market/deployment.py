@@ -211,6 +211,13 @@ def deploy_market(
     token_address = Web3.to_checksum_address(token)
     nonce = w3.eth.get_transaction_count(sender.address, "pending")
     market = predict_address(sender.address, nonce + 1)
+    receipts: dict[str, TxReceipt] = {}
+
+    def keep(name: str, receipt: TxReceipt) -> None:
+        receipts[name] = receipt
+        if on_deployed is not None:
+            on_deployed(name, receipt)
+
     registry = deploy_contract(
         w3,
         sender,
@@ -222,7 +229,7 @@ def deploy_market(
         roles.balancing_account,
         roles.network_account,
         predecessor or "0x" + "00" * 20,
-        on_deployed=on_deployed,
+        on_deployed=keep,
     )
     deployed = deploy_contract(
         w3,
@@ -233,14 +240,13 @@ def deploy_market(
         *asdict(parameters).values(),
         roles.balancing_account,
         roles.network_account,
-        on_deployed=on_deployed,
+        on_deployed=keep,
     )
     if deployed != market:
         raise RuntimeError(
             f"the market is at {deployed}, its registry expects {market}; retry with a sender that does nothing else"
         )
-    block = w3.eth.get_block("latest")
-    lens = deploy_contract(w3, sender, "MarketLens", market, on_deployed=on_deployed)
+    lens = deploy_contract(w3, sender, "MarketLens", market, on_deployed=keep)
     addresses = {
         "EnergyMarket": market,
         "EnergyRegistry": registry,
@@ -253,8 +259,8 @@ def deploy_market(
         registry=registry,
         lens=lens,
         token=token_address,
-        block=int(block["number"]),
-        block_hash=Web3.to_hex(block["hash"]),
+        block=int(receipts["EnergyMarket"]["blockNumber"]),
+        block_hash=Web3.to_hex(receipts["EnergyMarket"]["blockHash"]),
         parameters=parameters,
         roles=roles,
         code_hash={name: Web3.to_hex(keccak(bytes(w3.eth.get_code(at)))) for name, at in addresses.items()},

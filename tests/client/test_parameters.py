@@ -10,7 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from peerwatt.market.parameters import MARKET_BOUNDS, TARIFF_BOUNDS, Parameters, ParametersError, load_parameters
+from peerwatt.market.parameters import (
+    MARKET_BOUNDS,
+    SCALE_BOUNDS,
+    TARIFF_BOUNDS,
+    Parameters,
+    ParametersError,
+    load_parameters,
+)
 from peerwatt.study.config import load_config
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -78,6 +85,19 @@ def test_load__example__says_everything_there_is_to_say() -> None:
     assert set(MARKET_BOUNDS) | {"floor_price", "price_step", "meter_classes"} == set(written["market"])
 
 
+def test_document__table_of_parameters__has_every_key_with_its_bounds() -> None:
+    text = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8").partition("## Parameters")[2].partition("\n## ")[0]
+    bounds = {}
+    for row in re.findall(r"^\| (.*) \| .* \| (.*) \|$", text, re.MULTILINE):
+        bounds |= {key: row[1] for key in re.findall(r"`([a-z_]+)`", row[0])}
+    example = tomllib.loads((ROOT / "examples" / "market.toml").read_text(encoding="utf-8"))
+    del example["chain_id"]
+    tables = [table[0] if isinstance(table, list) else table for table in example.values()]
+    assert {key for table in tables for key in table} - {"name"} <= set(bounds)
+    for key, expected in {**MARKET_BOUNDS, **TARIFF_BOUNDS, "import_scale_bps": SCALE_BOUNDS}.items():
+        assert f"{expected.low} to {expected.high}" in bounds[key], key
+
+
 def test_load__prices_with_unit__same_as_numbers(tmp_path: Path) -> None:
     changed = load_parameters(
         write(
@@ -108,9 +128,6 @@ def test_load__token_with_eighteen_decimals__exact(tmp_path: Path) -> None:
     )
     assert parameters.numbers.floor_price == 15_000_000_000_003
     assert parameters.tariff.imbalance_steps == 300
-
-
-BOUNDED = {**MARKET_BOUNDS, **TARIFF_BOUNDS}
 
 
 @pytest.mark.parametrize("key", MARKET_BOUNDS)

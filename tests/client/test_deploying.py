@@ -357,10 +357,16 @@ def test_save__fails_midway__old_manifest_stays(
 class Fake:
     """A node as far as `is_local` asks it."""
 
-    def __init__(self, chain_id: int, client_version: str) -> None:
+    def __init__(self, chain_id: int, client: str) -> None:
         self.eth = self
         self.chain_id = chain_id
-        self.client_version = client_version
+        self._client = client
+
+    @property
+    def client_version(self) -> str:
+        if not self._client:
+            raise ValueError("the method web3_clientVersion does not exist/is not available")
+        return self._client
 
 
 @pytest.mark.parametrize(
@@ -372,6 +378,7 @@ class Fake:
         (1, "HardhatNetwork/2.22", True),
         (131277322940537, "EthereumTester/0.13", True),
         (1, "Geth/v1.15", False),
+        (1, "", False),
         (100, "Nethermind/v1.30/peerwatt/", False),
     ],
 )

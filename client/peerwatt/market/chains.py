@@ -10,6 +10,15 @@ LOCAL_CHAIN_IDS = frozenset({1337, 31337, 131277322940537})
 LOCAL_CLIENTS = ("anvil/", "hardhatnetwork/", "ethereumtester/", "peerwatt/")
 
 
+def get_client(w3: Web3) -> str:
+    """The software that serves a chain, with its version; empty where it does not say."""
+    try:
+        return w3.client_version
+    except Exception:
+        # Some public nodes refuse the method.
+        return ""
+
+
 def is_local(w3: Web3) -> bool:
     """Whether the chain behind `w3` is local: by its id, or by the software of the node."""
-    return w3.eth.chain_id in LOCAL_CHAIN_IDS or w3.client_version.lower().startswith(LOCAL_CLIENTS)
+    return w3.eth.chain_id in LOCAL_CHAIN_IDS or get_client(w3).lower().startswith(LOCAL_CLIENTS)

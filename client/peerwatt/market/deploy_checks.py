@@ -10,7 +10,7 @@ from pathlib import Path
 from web3 import Web3
 
 from peerwatt import artifacts
-from peerwatt.market.chains import is_local
+from peerwatt.market.chains import get_client, is_local
 from peerwatt.market.deployment import Deployment, ManifestError, Roles
 from peerwatt.market.ledger import format_gas_money
 from peerwatt.market.parameters import ROLES, Parameters, TokenParameters
@@ -74,7 +74,7 @@ def check_chain(w3: Web3, parameters: Parameters) -> None:
         if not is_local(w3):
             raise WrongChain(
                 f"{parameters.source} names no chain_id, so it is for local chains only; the node serves chain {found} "
-                f"({w3.client_version}), write chain_id = {found} into it if you mean that chain"
+                f"({get_client(w3) or 'of unknown software'}), write chain_id = {found} into it if you mean that chain"
             )
     elif parameters.chain_id != found:
         raise WrongChain(

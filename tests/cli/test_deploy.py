@@ -37,20 +37,15 @@ def test_deploy__local_chain__later_commands_find_the_market(run: Run, chain: Em
     assert "sells 1.5 kWh" in lines[1] and "from 93.5 NGN/kWh" in lines[1] and NEIGHBOURS[0].account in lines[1]
 
 
-def test_deploy__json__stable_fields_and_nothing_else(run: Run, chain: EmbeddedChain, home_folder: Path) -> None:
-    ran = run("deploy", "--out", "here/market.json", "--json")
+def test_deploy__json__stable_fields_and_nothing_else(
+    run: Run, chain: EmbeddedChain, home_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PEERWATT_DEPLOYMENT", str(home_folder / "here" / "market.json"))
+    ran = run("deploy", "--json")
     assert set(ran.json) == {"chain_id", "market", "registry", "lens", "token", "manifest", "spent", "left"}
     assert set(ran.json["spent"]) == {"transactions", "gas", "fee_wei"} and ran.json["left"] == []
     assert Deployment.load(home_folder / "here" / "market.json").market == ran.json["market"]
     assert "EnergyMarket at" in ran.err
-
-
-def test_deploy__manifest_named_by_the_environment__goes_there(
-    run: Run, chain: EmbeddedChain, home_folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PEERWATT_DEPLOYMENT", str(home_folder / "named.json"))
-    run("deploy")
-    assert Deployment.load(home_folder / "named.json").chain_id == chain.w3.eth.chain_id
 
 
 def test_deploy__bad_input__exit_codes(run: Run, chain: EmbeddedChain, home_folder: Path) -> None:
@@ -69,7 +64,7 @@ def test_deploy__bad_input__exit_codes(run: Run, chain: EmbeddedChain, home_fold
     assert chain.w3.eth.block_number == height
 
 
-def test_deploy__chain_that_is_not_local__asks(
+def test_deploy__chain_that_is_not_local__asks_and_takes_no_neighbours(
     run: Run, chain: EmbeddedChain, home_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run("deploy", "--out", "first.json")
@@ -82,6 +77,9 @@ def test_deploy__chain_that_is_not_local__asks(
     height = chain.w3.eth.block_number
     monkeypatch.setattr(chains, "LOCAL_CHAIN_IDS", frozenset())
     monkeypatch.setattr(chains, "LOCAL_CLIENTS", ("nobody/",))
+    # Neighbours are for local chains only, whatever the market.
+    ran = run("seed", "--deployment", "first.json", expect=3)
+    assert "everybody knows the neighbours' keys; nothing was sent" in ran.err
     # Without --account there is no key: the node's accounts are used on local chains only.
     assert run("deploy", "--parameters", "public.toml", "--yes", expect=5).out == ""
     monkeypatch.setattr(session.Session, "sender", lambda self, role=None: NodeAccount(chain.accounts[0]))
@@ -112,17 +110,6 @@ def test_seed__again__only_time_changes_something(run: Run, chain: EmbeddedChain
     # After days without a run it goes on where it was.
     chain.travel_to(chain.time_s + 120 * HOUR_S)
     assert len(run("seed", "--json").json) == len(NEIGHBOURS)
-
-
-def test_seed__chain_that_is_not_local__refused(
-    run: Run, chain: EmbeddedChain, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run("deploy")
-    height = chain.w3.eth.block_number
-    monkeypatch.setattr(chains, "LOCAL_CHAIN_IDS", frozenset())
-    monkeypatch.setattr(chains, "LOCAL_CLIENTS", ("nobody/",))
-    assert "everybody knows the neighbours' keys; nothing was sent" in run("seed", expect=3).err
-    assert chain.w3.eth.block_number == height
 
 
 def test_seed__market_without_tariff__refused(run: Run, chain: EmbeddedChain, home_folder: Path) -> None:

@@ -76,7 +76,7 @@ def deploy(
         sender = ApeAccount(account)
         deployer = Deployer(w3, sender, market, manifest, find_sender=find_account, say=click.echo)
         if publish:
-            return deployer.publish()
+            return deployer.publish(deployer.open_market())
         prediction = deployer.check(again=again)
         click.echo(f"deploying {market.source} on chain {w3.eth.chain_id} as {sender.address}: {prediction.costs}")
         return deployer.deploy(prediction)

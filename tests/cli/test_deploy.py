@@ -18,6 +18,7 @@ from peerwatt.node.embedded import EmbeddedChain
 from peerwatt.signing import SELL
 
 HOUR_S = 3600
+WINDOW_S = 900
 
 
 @pytest.fixture
@@ -88,10 +89,20 @@ def test_deploy__chain_that_is_not_local__asks_and_takes_no_neighbours(
     ran = run("deploy", "--parameters", "public.toml", input="y\n")
     assert f"The regulator ({first.roles.regulator}) still has to:" in ran.out
     assert "--publish --parameters public.toml --out deployment.json" in ran.out
+    # Who has nothing to publish is asked nothing; who has is.
+    publish = ("deploy", "--publish", "--parameters", "public.toml")
+    assert len(run(*publish, "--json").json["left"]) == 6
+    height = chain.w3.eth.block_number
+    monkeypatch.setattr(session.Session, "sender", lambda self, role=None: NodeAccount(chain.accounts[1]))
+    assert "imbalance price 225 NGN/kWh" in run(*publish, input="n\n", expect=7).out
+    assert chain.w3.eth.block_number == height
+    assert run(*publish, "--yes", "--json").json["left"] == []
 
 
 def test_seed__again__only_time_changes_something(run: Run, chain: EmbeddedChain, home_folder: Path) -> None:
     run("deploy")
+    # A minute into a window, so that no gate closes during the test.
+    chain.travel_to((chain.time_s // WINDOW_S + 1) * WINDOW_S + 60)
     first = run("seed", "--json").json
     height = chain.w3.eth.block_number
     assert run("seed", "--json").json == first

@@ -60,6 +60,10 @@ class Maker:
         deployer = self.make(parameters, **options)  # type: ignore[arg-type]
         return deployer.deploy(deployer.check())
 
+    def publish(self, parameters: Parameters = LOCAL, **options: object) -> Outcome:
+        deployer = self.make(parameters, **options)  # type: ignore[arg-type]
+        return deployer.publish(deployer.open_market())
+
     def refused(self, deployer: Deployer, **options: bool) -> str:
         """What a refusal says; nothing may have been sent."""
         before = self.w3.eth.block_number
@@ -255,24 +259,24 @@ def test_publish__by_another_key__does_what_was_left_and_no_more(maker: Maker) -
     outcome.gateway.act(operator, outcome.gateway.registry.functions.set_feeder_scale(1, 5_000, 5_000))
     regulator = NodeAccount(maker.chain.accounts[1])
     find = {regulator.address: regulator}.get
-    again = maker.make(sender=regulator, find_sender=find).publish()
+    again = maker.publish(sender=regulator, find_sender=find)
     assert {act.role for act in again.left} == {0} and len(again.ledger.entries) == 6
-    assert maker.make().publish().left == []
+    assert maker.publish().left == []
     # What the operator had set is not missing.
     assert outcome.gateway.feeder(1).import_scale_bps == 5_000
-    quiet = maker.make().publish()
+    quiet = maker.publish()
     assert quiet.ledger.entries == [] and "nothing was sent" in str(quiet)
 
 
 def test_publish__file_of_another_market__refused(maker: Maker, deployment: Deployment) -> None:
     other = replace(LOCAL, numbers=replace(LOCAL.numbers, min_order_wh=60))
     with pytest.raises(DeploymentRefused, match="min_order_wh 60, not 50"):
-        maker.make(other).publish()
+        maker.publish(other)
 
 
 def test_publish__no_manifest__one_line(maker: Maker) -> None:
     with pytest.raises(ManifestError, match="is no deployment manifest"):
-        maker.make().publish()
+        maker.publish()
 
 
 def test_check__no_money_for_gas__amounts_and_next_step(maker: Maker) -> None:
@@ -317,7 +321,7 @@ def test_deploy__stops_midway__says_what_is_there_and_what_it_cost(maker: Maker,
 
 def test_deploy__stops_before_anything__says_so(maker: Maker) -> None:
     deployer = maker.make(sender=Mortal(maker.owner, 0, LOST))
-    with pytest.raises(DeploymentFailed, match=r"^nothing was deployed: the node does not answer"):
+    with pytest.raises(DeploymentFailed, match=r"^stopped before anything was mined: the node does not answer"):
         deployer.deploy(deployer.check())
 
 
@@ -326,7 +330,7 @@ def test_deploy__stops_while_publishing__finished_by_publish(maker: Maker) -> No
     deployer = maker.make(find_sender={regulator.address: regulator}.get)
     with pytest.raises(DeploymentFailed, match=r"the market is complete and its manifest is .*--publish"):
         deployer.deploy(deployer.check())
-    assert maker.make().publish().left == []
+    assert maker.publish().left == []
 
 
 def test_deploy__manifest_cannot_be_written__is_in_the_message(maker: Maker, monkeypatch: pytest.MonkeyPatch) -> None:

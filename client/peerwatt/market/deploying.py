@@ -149,15 +149,15 @@ class Deployer:
             raise self._fail(error, "a part of a market is of no use; deploy again when that is mended") from error
         self._say("  verified: code, immutables, roles, parameters")
         self._save(deployment)
-        return self._publish(gateway)
+        return self.publish(gateway)
 
-    def publish(self) -> Outcome:
-        """Publishes what the market of the manifest lacks, as far as it can be done from here.
+    def open_market(self) -> MarketGateway:
+        """The market that the manifest names.
 
         Raises:
+            WrongChain: the node serves another chain.
             ManifestError: no manifest, or of another chain.
             DeploymentRefused: the market has other numbers than the file.
-            DeploymentFailed: it did not get through.
         """
         check_chain(self.w3, self.parameters)
         deployment = Deployment.load(self.manifest)
@@ -167,9 +167,19 @@ class Deployer:
         if differing:
             text = f"{self.parameters.source} is of another market than {self.manifest}: {', '.join(differing)}"
             raise DeploymentRefused([f"{text}; name the file that it was deployed with"])
-        return self._publish(MarketGateway(self.w3, deployment))
+        return MarketGateway(self.w3, deployment)
 
-    def _publish(self, gateway: MarketGateway) -> Outcome:
+    def list_own_acts(self, gateway: MarketGateway) -> list[Act]:
+        """What `publish` would send from here."""
+        acts = group_by_role(list_missing(gateway, self.parameters))
+        return [act for role, own in acts if self._find_sender(get_holder(gateway, role)) for act in own]
+
+    def publish(self, gateway: MarketGateway) -> Outcome:
+        """Publishes what the market lacks, as far as it can be done from here.
+
+        Raises:
+            DeploymentFailed: it did not get through.
+        """
         left: list[Act] = []
         try:
             for role, acts in group_by_role(list_missing(gateway, self.parameters)):
@@ -201,7 +211,7 @@ class Deployer:
         lost = isinstance(error, OSError) and error.filename is None
         cause = LOST if lost else " ".join(str(error).split())
         if not self._ledger.entries:
-            return DeploymentFailed(f"nothing was deployed: {cause}; {advice}", self._ledger)
+            return DeploymentFailed(f"stopped before anything was mined: {cause}; {advice}", self._ledger)
         done = ", ".join(map(str, self._ledger.entries))
         return DeploymentFailed(f"stopped after {done} ({self._ledger.costs}): {cause}; {advice}", self._ledger)
 

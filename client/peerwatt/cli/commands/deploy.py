@@ -43,7 +43,14 @@ def deploy(
     market = load_parameters(parameters)
     deployer = Deployer(session.w3, _find_sender(session), market, out or _manifest(session), say=session.say)
     if publish:
-        outcome = deployer.publish()
+        gateway = deployer.open_market()
+        acts = deployer.list_own_acts(gateway)
+        if acts and not is_local(session.w3):
+            session.say(f"publishing on chain {session.w3.eth.chain_id} as {deployer.sender.address}:")
+            for act in acts:
+                session.say(f"  {act.text}")
+            session.confirm("Publish?")
+        outcome = deployer.publish(gateway)
     else:
         prediction = deployer.check(again=again)
         text = f"deploying {market.source} on chain {session.w3.eth.chain_id} as {deployer.sender.address}"

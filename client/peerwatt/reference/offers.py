@@ -93,6 +93,39 @@ class Order:
         return tariffs.unit_reserve(parameters, self.side, self.limit_level, self.imbalance_steps)
 
 
+@dataclass(frozen=True)
+class Terms:
+    """What an order would be accepted at now, whatever its limit; the fields are those of `Order`."""
+
+    side: int
+    rated: bool
+    adjustment_bps: int
+    imbalance_steps: int
+    version: int
+    fee_per_wh: int
+
+    def effective_level(self, parameters: MarketParameters, limit_level: int) -> int | None:
+        """Where an order with this limit would stand in the book; None if nowhere."""
+        return tariffs.effective_level(parameters, self.side, limit_level, self.adjustment_bps, self.fee_per_wh)
+
+
+def get_terms(market: MarketState, now: int, account: str, side: int) -> Terms:
+    """The tariff in force, by the account's score and at its feeder."""
+    wallet = market.wallet(account)
+    tariff = tariffs.get_tariff(market, market.parameters.window_at(now))
+    band = reputation.band(wallet.score)
+    if side == BUY:
+        adjustment_bps = tariff.tables.surcharges[band]
+        feeder = participants.get_device(market, account).feeder
+        full_fee = market.feeders.get(feeder, tariffs.Feeder()).fee_per_wh
+        fee_per_wh = full_fee * (tariffs.BPS - tariff.tables.rebates[band]) // tariffs.BPS
+    else:
+        adjustment_bps = tariff.tables.haircuts[band]
+        fee_per_wh = 0
+    rated = wallet.rated and side == BUY
+    return Terms(side, rated, adjustment_bps, tariff.imbalance_steps, tariff.version, fee_per_wh)
+
+
 def get_order(market: MarketState, account: str, slot: int) -> Order:
     return market.orders.get((account, slot), Order())
 
@@ -216,17 +249,8 @@ def _accept(
     scaled_wh = tariffs.scaled_limit(market, device.feeder, order.side, limit_wh)
     require(order.energy_wh <= scaled_wh, "meters: over the envelope")
 
-    wallet = market.wallet(account)
-    tariff = tariffs.get_tariff(market, parameters.window_at(now))
-    band = reputation.band(wallet.score)
-    if order.side == BUY:
-        adjustment_bps = tariff.tables.surcharges[band]
-        full_fee = market.feeders.get(device.feeder, tariffs.Feeder()).fee_per_wh
-        fee_per_wh = full_fee * (tariffs.BPS - tariff.tables.rebates[band]) // tariffs.BPS
-    else:
-        adjustment_bps = tariff.tables.haircuts[band]
-        fee_per_wh = 0
-    level = tariffs.effective_level(parameters, order.side, order.limit_level, adjustment_bps, fee_per_wh)
+    terms = get_terms(market, now, account, order.side)
+    level = terms.effective_level(parameters, order.limit_level)
     if level is None:
         raise Refused("offers: no price level")
     accepted = Order(
@@ -238,13 +262,14 @@ def _accept(
         limit_level=order.limit_level,
         effective_level=level,
         side=order.side,
-        rated=wallet.rated and order.side == BUY,
+        rated=terms.rated,
         single=len(windows) == 1,
-        adjustment_bps=adjustment_bps,
-        imbalance_steps=tariff.imbalance_steps,
-        version=tariff.version,
-        fee_per_wh=fee_per_wh,
+        adjustment_bps=terms.adjustment_bps,
+        imbalance_steps=terms.imbalance_steps,
+        version=terms.version,
+        fee_per_wh=terms.fee_per_wh,
     )
+    wallet = market.wallet(account)
     cost = len(windows) * order.energy_wh * accepted.unit_reserve(parameters)
     require(wallet.free >= cost, "wallets: not enough free money")
     if mandate is not None:

@@ -139,9 +139,7 @@ def format_money(amount: int, grid: PriceGrid) -> str:
         amount: [base units], negative for a debt.
     """
     value = Decimal(amount).scaleb(-grid.token_decimals, _EXACT)
-    whole, _, decimals = _plain(value).partition(".")
-    decimals = decimals.ljust(min(2, grid.token_decimals), "0")
-    return f"{whole}{'.' if decimals else ''}{decimals} {grid.currency}"
+    return f"{_plain(value, min(2, grid.token_decimals))} {grid.currency}"
 
 
 def parse_unit_price(text: str, grid: PriceGrid) -> int:
@@ -173,14 +171,19 @@ def parse_price(text: str, grid: PriceGrid) -> int:
     return grid.level(_parse_price(text, grid))
 
 
-def format_price(level: int, grid: PriceGrid) -> str:
-    """Price of a level for people, per kWh, exact."""
-    return format_unit_price(grid.price(level), grid)
+def format_price(level: int, grid: PriceGrid, decimals: int = 0) -> str:
+    """Price of a level for people, per kWh, exact, with at least so many decimals."""
+    return format_unit_price(grid.price(level), grid, decimals)
 
 
-def format_unit_price(price: int, grid: PriceGrid) -> str:
-    """A price [base units/Wh] for people, per kWh, exact."""
-    return f"{_plain(_per_kwh(price, grid))} {grid.currency}/kWh"
+def format_unit_price(price: int, grid: PriceGrid, decimals: int = 0) -> str:
+    """A price [base units/Wh] for people, per kWh, exact, with at least so many decimals."""
+    return f"{_plain(_per_kwh(price, grid), decimals)} {grid.currency}/kWh"
+
+
+def format_share(bps: int) -> str:
+    """Basis points for people, such as `0.25 %`."""
+    return f"{_plain(Decimal(bps).scaleb(-2, _EXACT))} %"
 
 
 def _parse_price(text: str, grid: PriceGrid) -> Decimal:
@@ -234,10 +237,11 @@ def _per_kwh(price: Decimal | int, grid: PriceGrid) -> Decimal:
     return _EXACT.multiply(Decimal(price), Decimal(WH_PER_KWH)).scaleb(-grid.token_decimals, _EXACT)
 
 
-def _plain(value: Decimal) -> str:
-    """Digits without exponent and without trailing zeros."""
-    text = f"{value:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
+def _plain(value: Decimal, decimals: int = 0) -> str:
+    """Digits without exponent; decimals as far as they say something, but at least so many."""
+    whole, _, rest = f"{value:f}".partition(".")
+    rest = rest.rstrip("0").ljust(decimals, "0")
+    return f"{whole}.{rest}" if rest else whole
 
 
 def _name(unit: str) -> str:

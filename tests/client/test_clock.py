@@ -8,6 +8,7 @@ import pytest
 
 from peerwatt.exceptions import BadAmount
 from peerwatt.market.clock import MarketClock, get_chain_time_s, parse_zone
+from peerwatt.market.durations import format_duration
 from peerwatt.node.embedded import EmbeddedChain
 
 
@@ -99,3 +100,11 @@ def test_chain_time__moved_chain__the_chains_and_not_the_wall_clocks() -> None:
     chain.travel_to(there)
     chain.w3.eth.send_transaction({"from": chain.accounts[0], "to": chain.accounts[1], "value": 1})
     assert get_chain_time_s(chain.w3) >= there
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0 s"), (59, "59 s"), (750, "12 min 30 s"), (3600, "1 h"), (3661, "1 h 1 min"), (345_700, "4 d 1 min")],
+)
+def test_format_duration__seconds__two_largest_units(seconds: int, text: str) -> None:
+    assert format_duration(seconds) == text

@@ -15,6 +15,7 @@ from peerwatt.units import (
     format_energy,
     format_money,
     format_price,
+    format_share,
     format_unit_price,
     parse_energy,
     parse_money,
@@ -271,3 +272,25 @@ def test_format_money__any__exact(amount: int, decimals: int, text: str) -> None
 def test_money__formatted_and_parsed__same(amount: int, decimals: int) -> None:
     grid = PriceGrid(0, 1, decimals, "NGN")
     assert parse_money(format_money(amount, grid), grid) == amount
+
+
+@pytest.mark.parametrize(
+    ("price", "decimals", "text"),
+    [
+        (95_000, 2, "95.00 NGN/kWh"),
+        (95_500, 2, "95.50 NGN/kWh"),
+        (94_861, 2, "94.861 NGN/kWh"),
+        (95_000, 0, "95 NGN/kWh"),
+    ],
+)
+def test_format_unit_price__least_decimals__padded_and_never_rounded(price: int, decimals: int, text: str) -> None:
+    assert format_unit_price(price, GRID, decimals) == text
+
+
+def test_format_price__least_decimals__those_of_its_level() -> None:
+    assert format_price(71, GRID, 2) == "95.50 NGN/kWh"
+
+
+@pytest.mark.parametrize(("bps", "text"), [(0, "0 %"), (25, "0.25 %"), (100, "1 %"), (10_000, "100 %")])
+def test_format_share__basis_points__percent(bps: int, text: str) -> None:
+    assert format_share(bps) == text

@@ -1,4 +1,4 @@
-"""Durations as people write them: 30d, 12h, 45min."""
+"""Durations as people write them (30d, 12h, 45min) and read them (12 min 30 s)."""
 
 from __future__ import annotations
 
@@ -27,3 +27,13 @@ def parse_duration(text: str) -> int:
     if not 0 < duration_s <= MAX_S:
         raise BadAmount(f"{text!r} makes no sense here; give more than nothing and at most ten years")
     return duration_s
+
+
+def format_duration(seconds: int) -> str:
+    """A time span for people, in its two largest units, such as `12 min 30 s`."""
+    parts: list[str] = []
+    for unit, size in (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1)):
+        count, seconds = divmod(seconds, size)
+        if count or (unit == "s" and not parts):
+            parts.append(f"{count} {unit}")
+    return " ".join(parts[:2])

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from peerwatt.cli import output
+from peerwatt.cli import fees, output
 from peerwatt.cli.errors import RefusedError, UsageError
 from peerwatt.cli.options import command
 from peerwatt.cli.session import Session
@@ -181,24 +181,8 @@ def hash_of(receipt: Any) -> str:
 
 
 def need_gas_money(session: Session, funds: Funds, *gas: int) -> str:
-    """Makes sure that the account has something to pay fees with.
-
-    Args:
-        gas: of each transaction.
-    Returns:
-        What the fees will be, in words.
-    Raises:
-        RefusedError: it has nothing, and the chain asks for something.
-    """
-    from peerwatt.market.funds import estimate_fee_wei
-
-    fee = output.gas_money(fee_wei := estimate_fee_wei(session.gateway, *gas))
-    if funds.gas_wei == 0 and fee_wei > 0:
-        raise RefusedError(
-            f"{session.address} has no gas money, and the chain asks for about {fee}; send it some "
-            "(on a local chain: peerwatt faucet)"
-        )
-    return f"Fees: about {fee}, for {'one transaction' if len(gas) == 1 else f'{len(gas)} transactions'}."
+    """As `fees.need_gas_money`, for `--account`."""
+    return fees.need_gas_money(session, session.address, funds.gas_wei, *gas)
 
 
 def _parse(session: Session, words: list[str]) -> int:

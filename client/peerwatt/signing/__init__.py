@@ -17,6 +17,7 @@ from .report import Report
 from .sides import BUY, EXPORTS, IMPORTS, SELL
 from .signature import Signature
 from .typed import Message, check_signer, recover, sign
+from .typed_data import parse_typed_data
 from .withdrawal import Withdrawal
 
 MESSAGES: tuple[type[Message], ...] = (
@@ -48,6 +49,7 @@ __all__ = [
     "sign",
     "recover",
     "check_signer",
+    "parse_typed_data",
     "BUY",
     "SELL",
     "IMPORTS",

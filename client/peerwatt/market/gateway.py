@@ -14,7 +14,7 @@ from peerwatt.market import words
 from peerwatt.market.deployment import Deployment
 from peerwatt.market.events import Event, decode_logs
 from peerwatt.market.senders import Sender
-from peerwatt.market.transactions import send_and_wait
+from peerwatt.market.transactions import explain, send_and_wait
 from peerwatt.signing import TokenDomain
 from peerwatt.units import PriceGrid
 
@@ -54,6 +54,26 @@ class MarketGateway:
         return send_and_wait(
             self.w3, sender, {"to": call.address, "data": data, "value": Web3.to_wei(0, "wei"), "gas": gas}
         )
+
+    def simulate(self, sender: str, call: Any) -> None:
+        """Tries a contract call without sending it.
+
+        Args:
+            sender: address that would send it.
+        Raises:
+            MarketError: the contract would refuse.
+        """
+        try:
+            # At the time of the next block, where the node has one.
+            call.call({"from": sender}, block_identifier="pending")
+        except Exception as error:
+            explained = explain(error)
+            if explained is not error:
+                raise explained from error
+            try:
+                call.call({"from": sender})
+            except Exception as latest:
+                raise explain(latest) from latest
 
     def relay(self, sender: Sender, items: Sequence[int], *, strict: bool = False) -> TxReceipt:
         """Relays packed items (see `peerwatt.market.relay`), at most 1,024 words.

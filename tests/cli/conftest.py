@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from cli.village import PASSWORD, Village
+from cli.traders import EMS, go_to_one_o_clock
+from cli.village import ADA, BOLA, CHIDI, PASSWORD, Village, write_keystore
 from peerwatt.cli import session
 from peerwatt.cli.main import app
 from peerwatt.cli.settings import SETTINGS
@@ -91,3 +92,12 @@ def village(_village: Village, home_folder: Path, monkeypatch: pytest.MonkeyPatc
 def keys(home_folder: Path) -> Path:
     """The folder of the commands' keystores."""
     return home_folder / "data" / "peerwatt" / "keys"
+
+
+@pytest.fixture
+def traders(village: Village, keys: Path) -> Village:
+    """The village shortly after 13:00, and everybody's key."""
+    for home in (ADA, BOLA, CHIDI, EMS):
+        write_keystore(keys, home.name, home.account_key)
+    go_to_one_o_clock(village)
+    return village

@@ -8,7 +8,7 @@ from importlib.metadata import version as installed_version
 import typer
 
 from peerwatt.cli import output
-from peerwatt.cli.commands import config, deploy, faucet, join, seed, study, wallet
+from peerwatt.cli.commands import config, deploy, external, faucet, join, orders, seed, study, wallet
 from peerwatt.cli.errors import CONFIGURATION
 from peerwatt.extras import MissingExtra
 
@@ -25,6 +25,8 @@ def peerwatt() -> None:
     """A peer-to-peer electricity market: signed orders, a clearing contract, metered settlement."""
 
 
+orders.register(app, "Trade")
+external.register(app, "Trade")
 wallet.register(app, "Keys and money")
 faucet.register(app, "Keys and money")
 join.register(app, "Keys and money")

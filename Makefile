@@ -5,6 +5,7 @@ SHELL := /bin/bash
 
 VENV := .venv
 STUDY_VENV := .venv-study
+TOOLS := .tools
 BIN := $(VENV)/bin
 JOBS ?= 2
 SIZE ?= 20000
@@ -77,6 +78,32 @@ study: $(STUDY_VENV)/.installed  ## run the paper's community on an embedded cha
 .PHONY: setup
 setup: $(VENV)/.installed  ## make the development environment
 
+# anvil, cast and viem: the programs with which the tests use a node as others do. Debian and Ubuntu have Node.js.
+define INSTALL_TOOLS
+set -euo pipefail
+if ! command -v npm >/dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    echo "no Node.js found: installing it with apt-get" >&2
+    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends nodejs npm >/dev/null || true
+fi
+if ! command -v npm >/dev/null; then
+    echo "Node.js and npm are missing; without them the tests that use anvil, cast or viem are skipped." >&2
+    echo "On Debian and Ubuntu: apt-get install nodejs npm" >&2
+    exit 0
+fi
+mkdir -p "$$1"
+cp tests/e2e/package.json "$$1/"
+echo "installing anvil, cast and viem into $$1" >&2
+npm install --prefix "$$1" --no-package-lock --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
+touch "$$1/.installed"
+endef
+export INSTALL_TOOLS
+
+$(TOOLS)/.installed: tests/e2e/package.json
+	@bash -c "$$INSTALL_TOOLS" install-tools $(TOOLS)
+
+.PHONY: tools
+tools: $(TOOLS)/.installed  ## anvil, cast and viem for the tests, from npm
+
 .PHONY: lint
 lint: setup  ## ruff, mypy --strict, shipped artifacts against the sources
 	$(BIN)/ruff check
@@ -84,7 +111,7 @@ lint: setup  ## ruff, mypy --strict, shipped artifacts against the sources
 	$(BIN)/python scripts/build_artifacts.py --check
 
 .PHONY: test
-test: lint  ## lint and all tests
+test: lint tools  ## lint and all tests
 	$(PYTEST) -n $(JOBS)
 
 .PHONY: fuzz
@@ -111,5 +138,5 @@ build: setup  ## compile contracts/ into the artifacts that are shipped
 
 .PHONY: clean
 clean:  ## remove everything that make made, environments included
-	rm -rf $(VENV) $(STUDY_VENV) out build dist .build .hypothesis .mypy_cache .pytest_cache .ruff_cache htmlcov .coverage
+	rm -rf $(VENV) $(STUDY_VENV) $(TOOLS) out build dist .build .hypothesis .mypy_cache .pytest_cache .ruff_cache htmlcov .coverage
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -6,9 +6,9 @@ import time
 from typing import Protocol
 
 from web3 import Web3
-from web3.types import RPCEndpoint
 
 from peerwatt.node.embedded import EmbeddedChain
+from peerwatt.node.travel import can_travel, travel_to
 
 # The same weekday of another year, so that the sun of the study stands nearly where its clock says.
 YEAR_S = 364 * 86400
@@ -45,7 +45,7 @@ class EmbeddedClock:
 
 
 class TravellingClock:
-    """A node with `evm_setNextBlockTimestamp` (anvil, `peerwatt node`)."""
+    """A local chain behind a node: `peerwatt node`, anvil."""
 
     simulated = True
 
@@ -54,18 +54,15 @@ class TravellingClock:
 
     @classmethod
     def detect(cls, w3: Web3) -> TravellingClock | None:
-        """A clock for the node if it can travel, else None. Moves the node by one second at most."""
-        next_s = int(w3.eth.get_block("latest")["timestamp"]) + 1
-        answer = w3.provider.make_request(RPCEndpoint("evm_setNextBlockTimestamp"), [max(next_s, int(time.time()))])
-        return None if answer.get("error") else cls(w3)
+        """A clock for the node if it can travel, else None."""
+        return cls(w3) if can_travel(w3) else None
 
     def now_s(self) -> int:
         return int(self._w3.eth.get_block("latest")["timestamp"])
 
     def advance_to(self, time_s: int) -> None:
         if self.now_s() < time_s:
-            self._w3.provider.make_request(RPCEndpoint("evm_setNextBlockTimestamp"), [time_s])
-            self._w3.provider.make_request(RPCEndpoint("evm_mine"), [])
+            travel_to(self._w3, time_s)
 
 
 class RealClock:

@@ -48,6 +48,13 @@ class ChainClock:
         self.exact_s = None
         return time_s
 
+    def advance(self, span_s: int, parent_s: int) -> None:
+        """Moves forward by this much [s], from the newest block's time where blocks were faster than the clock."""
+        if self.exact_s is not None:
+            self.exact_s += span_s
+        elif span_s:
+            self.set_now(max(self.now_s(), parent_s) + span_s)
+
     def set_now(self, time_s: int) -> None:
         """Shows this time from now on [s]."""
         self.offset_s = time_s - self.wall_s()

@@ -59,7 +59,7 @@ def run_call(chain: LocalChain, call: Call, selector: Selector) -> bytes:
 
 
 def estimate_gas(chain: LocalChain, call: Call, selector: Selector) -> int:
-    """Gas that a transaction needs, at most 1.5 % more than the least.
+    """Gas that a transaction needs, with what it passes on to others and a stipend on top.
 
     Raises:
         RpcError: it fails however much gas it gets.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import re
 import socket
@@ -67,20 +66,21 @@ class Server:
         runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
         await runner.setup()
         await web.SockSite(runner, listening).start()
-        miner = asyncio.create_task(self._mine_on_time()) if self._block_time_s else None
-        await stop.wait()
-        if miner is not None:
-            miner.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await miner
+        tasks: list[asyncio.Task[Any]] = [asyncio.create_task(stop.wait())]
+        if self._block_time_s is not None:
+            tasks.append(asyncio.create_task(self._mine_on_time(self._block_time_s)))
+        done, waiting = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in waiting:
+            task.cancel()
         await runner.cleanup()
+        for task in done:
+            task.result()
         await asyncio.get_running_loop().run_in_executor(self._worker, self._node.chain.close)
         self._worker.shutdown()
 
-    async def _mine_on_time(self) -> None:
-        assert self._block_time_s is not None
+    async def _mine_on_time(self, block_time_s: float) -> None:
         while True:
-            await asyncio.sleep(self._block_time_s)
+            await asyncio.sleep(block_time_s)
             await asyncio.get_running_loop().run_in_executor(self._worker, self._node.chain.mine)
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:

@@ -13,13 +13,13 @@ from peerwatt.node.params import read_address, read_data, read_quantity
 MAX_BLOCKS = 10_000
 
 
-@method("evm_increaseTime")
+@method("evm_increaseTime", "anvil_increaseTime")
 def increase_time(node: Node, seconds: Any) -> int:
-    node.chain.clock.offset_s += read_quantity(seconds, "the time")
+    node.chain.clock.advance(read_quantity(seconds, "the time"), int(node.chain.head.timestamp))
     return node.chain.clock.offset_s
 
 
-@method("evm_setNextBlockTimestamp")
+@method("evm_setNextBlockTimestamp", "anvil_setNextBlockTimestamp")
 def set_next_block_timestamp(node: Node, timestamp: Any) -> None:
     node.chain.set_next_time(read_quantity(timestamp, "the timestamp"))
 
@@ -54,7 +54,8 @@ def mine(node: Node, options: Any = None) -> str:
 def mine_many(node: Node, blocks: Any = 1, interval: Any = None) -> None:
     step_s = 0 if interval is None else read_quantity(interval, "the interval")
     for _ in range(_count(1 if blocks is None else blocks)):
-        node.chain.clock.offset_s += step_s
+        if node.chain.clock.exact_s is None:
+            node.chain.clock.advance(step_s, int(node.chain.head.timestamp))
         node.chain.mine()
 
 
@@ -65,7 +66,7 @@ def _count(blocks: Any) -> int:
     return count
 
 
-@method("evm_setAutomine")
+@method("evm_setAutomine", "anvil_setAutomine")
 def set_automine(node: Node, on: Any) -> bool:
     node.chain.automine = bool(on)
     return True
@@ -92,7 +93,7 @@ def set_balance(node: Node, account: Any, wei: Any) -> None:
     node.chain.edit(lambda state: state.set_balance(who, amount))
 
 
-@method("anvil_setNonce", "hardhat_setNonce")
+@method("anvil_setNonce", "hardhat_setNonce", "evm_setAccountNonce")
 def set_nonce(node: Node, account: Any, nonce: Any) -> None:
     who, number = read_address(account), read_quantity(nonce, "the nonce")
     node.chain.edit(lambda state: state.set_nonce(who, number))

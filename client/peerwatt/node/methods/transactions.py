@@ -99,7 +99,7 @@ def _fees(call: Call, base_fee: int) -> dict[str, int]:
 def _unsigned(chain_id: int, call: Call, nonce: int, gas: int, fees: dict[str, int]) -> SignedTransactionAPI:
     """A transaction of an account whose key nobody has: its signature says only whose it is."""
     price = fees.get("gasPrice")
-    transaction = PragueTransactionBuilder.new_dynamic_fee_transaction(
+    built = PragueTransactionBuilder.new_dynamic_fee_transaction(
         chain_id=chain_id,
         nonce=nonce,
         max_priority_fee_per_gas=fees["maxPriorityFeePerGas"] if price is None else price,
@@ -113,6 +113,8 @@ def _unsigned(chain_id: int, call: Call, nonce: int, gas: int, fees: dict[str, i
         r=int.from_bytes(call.sender, "big"),
         s=1,
     )
+    # Read back, since py-evm builds it as London's class, which does not fit into a block of Prague.
+    transaction = _decode(built.encode())
     set_sender(transaction, call.sender)
     return transaction
 

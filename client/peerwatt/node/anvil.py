@@ -58,6 +58,9 @@ def run_anvil(options: NodeOptions, say: Callable[[str], None]) -> None:
         NodeError: anvil is missing, refuses to start, or ends by itself.
     """
     program = find_anvil()
+    if options.state is not None and not options.state.parent.is_dir():
+        # anvil would start, and lose the chain when it ends.
+        raise NodeSetupError(f"the folder of {options.state} does not exist; make it or name another file")
     if options.port:
         # anvil's own words for a port in use are less clear.
         listen(options.host, options.port).close()
@@ -78,7 +81,7 @@ def run_anvil(options: NodeOptions, say: Callable[[str], None]) -> None:
     before = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         assert process.stdout is not None
-        last = _follow(process.stdout, options, say)
+        said = _follow(process.stdout, options, say)
         code = process.wait()
     finally:
         for number, handler in before.items():
@@ -86,16 +89,20 @@ def run_anvil(options: NodeOptions, say: Callable[[str], None]) -> None:
         if process.poll() is None:
             process.terminate()
     if not stopped_by:
-        raise NodeError(f"anvil ended with exit code {code} ({last or 'it said nothing'}); mend that and start again")
+        raise NodeError(f"anvil ended with exit code {code} ({said or 'it said nothing'}); mend that and start again")
 
 
 def _follow(lines: Iterator[str], options: NodeOptions, say: Callable[[str], None]) -> str:
-    """Reads what anvil prints until its end: npm's wrapper may end before anvil has written its state file."""
-    last = ""
+    """Reads what anvil prints until its end, and returns its complaint if it has one.
+
+    To the end, since npm's wrapper may end before anvil has written its state file.
+    """
+    said = ""
     for line in lines:
-        last = line.strip() or last
+        if "error" in line.lower():
+            said = said or line.strip()
         found = LISTENING.search(line)
         if found:
             time_s = int(time.time()) if options.start_s is None else options.start_s
             say(banner(f"http://{found[1]}", "anvil", options, time_s))
-    return last
+    return said

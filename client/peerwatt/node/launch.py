@@ -41,9 +41,7 @@ async def _serve(server: Server, chain: LocalChain, listening: socket.socket, op
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        try:
-            loop.add_signal_handler(number, stop.set)
-        except NotImplementedError:  # Windows
-            signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
+        # Not the loop's own way, which Windows does not have.
+        signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
     say(banner(url_of(listening), "eth-tester", options, chain.clock.now_s()))
     await server.serve(listening, stop)

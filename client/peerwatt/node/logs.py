@@ -139,6 +139,11 @@ class Watches:
         """Removes a filter; False if there is none."""
         return self._watches.pop(number, None) is not None
 
+    def rewind(self) -> None:
+        """After a revert: the blocks that come in the place of those forgotten are new to everybody."""
+        for watch in self._watches.values():
+            watch.seen = min(watch.seen, self._chain.height)
+
     def changes(self, number: int) -> list[Any]:
         """What came since the last time.
 
@@ -146,8 +151,7 @@ class Watches:
             InvalidParams: no such filter.
         """
         watch = self._get(number)
-        # After a revert the chain goes on from the lower block.
-        first, height = min(watch.seen, self._chain.height) + 1, self._chain.height
+        first, height = watch.seen + 1, self._chain.height
         watch.seen = height
         if watch.kind == "logs":
             wanted = LogFilter.read(watch.criteria, self._chain)

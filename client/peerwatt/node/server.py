@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import re
 import socket
@@ -31,13 +32,13 @@ def listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family)
-    except socket.gaierror as error:
-        raise NodeError(f"{host!r} is no address of this machine; leave out --host for 127.0.0.1") from error
     except OSError as error:
-        raise NodeError(
-            f"port {port} of {host} can't be used ({error.strerror}); "
-            "choose another with --port, or --port 0 for a free one"
-        ) from error
+        other = "choose another with --port, or --port 0 for a free one"
+        if error.errno == errno.EADDRINUSE:
+            raise NodeError(f"port {port} of {host} is in use; {other}") from error
+        if error.errno == errno.EACCES:
+            raise NodeError(f"port {port} is not for everybody; {other}") from error
+        raise NodeError(f"{host} is no address of this machine; leave out --host for 127.0.0.1") from error
 
 
 def url_of(listening: socket.socket) -> str:

@@ -14,6 +14,10 @@ from peerwatt.cli.options import command, ending
 from peerwatt.cli.session import Session
 
 
+# The end of the year 9999: calendars stop there.
+LAST_S = 253_402_300_799
+
+
 class Engine(enum.StrEnum):
     """What runs the chain."""
 
@@ -70,11 +74,13 @@ def parse_start(text: str) -> int:
     """A moment as people write it, or Unix seconds [s].
 
     Raises:
-        BadAmount: it is neither.
+        BadAmount, UsageError: it is neither.
     """
     from peerwatt.market.clock import MarketClock, parse_zone
 
     if text.isdecimal():
+        if int(text) > LAST_S:
+            raise UsageError(f"{text} is after the year 9999; give --time Unix seconds, not milliseconds")
         return int(text)
     return MarketClock(900, 0, int(time.time()), parse_zone(None)).parse_time(text)
 

@@ -84,7 +84,9 @@ def snapshot(node: Node) -> str:
 
 @method("evm_revert", "anvil_revert")
 def revert(node: Node, mark: Any) -> bool:
-    return node.chain.revert(read_quantity(mark, "the snapshot"))
+    done = node.chain.revert(read_quantity(mark, "the snapshot"))
+    node.watches.rewind()
+    return done
 
 
 @method("anvil_setBalance", "hardhat_setBalance")

@@ -13,7 +13,6 @@ from peerwatt.cli.errors import ConfigurationError, NodeError, UsageError
 from peerwatt.cli.options import command, ending
 from peerwatt.cli.session import Session
 
-
 # The end of the year 9999: calendars stop there.
 LAST_S = 253_402_300_799
 

@@ -108,4 +108,6 @@ def running_node(engine: str = "eth-tester", *options: str) -> Iterator[RunningN
     try:
         yield node
     finally:
-        node.stop()
+        alive = process.poll() is None
+        code = node.stop()
+    assert code == 0 or not alive, f"stopped by SIGTERM it ended with {code}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -9,10 +10,11 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import FrameType
 
 from peerwatt.node.accounts import BLOCK_GAS_LIMIT, MNEMONIC
-from peerwatt.node.errors import NodeError, NodeSetupError
+from peerwatt.node.errors import STARTED, NodeError, NodeSetupError
 from peerwatt.node.options import NodeOptions, banner
 from peerwatt.node.server import listen
 
@@ -38,16 +40,38 @@ def find_anvil() -> str:
     return found
 
 
+def clock_of(state: Path, now_s: int) -> int | None:
+    """What the clock of a kept chain shows now [Unix s]: it ran on since the file was written; None for a new chain.
+
+    anvil itself would go back to the wall clock, and make blocks that are older than their parents.
+    """
+    try:
+        newest_s = int(json.loads(state.read_bytes())["block"]["timestamp"], 16)
+        return newest_s + max(0, now_s - int(state.stat().st_mtime))
+    except (OSError, ValueError, KeyError, TypeError):
+        # No file yet, or none of anvil's: that is for anvil to say.
+        return None
+
+
 def build_command(program: str, options: NodeOptions) -> list[str]:
-    """anvil's command line."""
+    """anvil's command line.
+
+    Raises:
+        NodeSetupError: a chain in a file shall start at another time.
+    """
+    start_s = options.start_s
     command = [program, "--host", options.host, "--port", str(options.port), "--chain-id", str(options.chain_id)]
     command += ["--hardfork", "prague", "--mnemonic", MNEMONIC, "--gas-limit", str(BLOCK_GAS_LIMIT)]
     if options.block_time_s is not None:
         command += ["--block-time", f"{options.block_time_s:g}"]
     if options.state is not None:
         command += ["--state", str(options.state), "--preserve-historical-states"]
-    if options.start_s is not None:
-        command += ["--timestamp", str(options.start_s)]
+        kept_s = clock_of(options.state, int(time.time()))
+        if kept_s is not None and start_s is not None:
+            raise NodeSetupError(STARTED)
+        start_s = start_s if kept_s is None else kept_s
+    if start_s is not None:
+        command += ["--timestamp", str(start_s)]
     return command
 
 
@@ -64,9 +88,11 @@ def run_anvil(options: NodeOptions, say: Callable[[str], None]) -> None:
     if options.port:
         # anvil's own words for a port in use are less clear.
         listen(options.host, options.port).close()
+    command = build_command(program, options)
+    time_s = int(command[-1]) if "--timestamp" in command else int(time.time())
     stopped_by: list[int] = []
     process = subprocess.Popen(
-        build_command(program, options),
+        command,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -81,7 +107,7 @@ def run_anvil(options: NodeOptions, say: Callable[[str], None]) -> None:
     before = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         assert process.stdout is not None
-        said = _follow(process.stdout, options, say)
+        said = _follow(process.stdout, options, time_s, say)
         code = process.wait()
     finally:
         for number, handler in before.items():
@@ -92,7 +118,7 @@ def run_anvil(options: NodeOptions, say: Callable[[str], None]) -> None:
         raise NodeError(f"anvil ended with exit code {code} ({said or 'it said nothing'}); mend that and start again")
 
 
-def _follow(lines: Iterator[str], options: NodeOptions, say: Callable[[str], None]) -> str:
+def _follow(lines: Iterator[str], options: NodeOptions, time_s: int, say: Callable[[str], None]) -> str:
     """Reads what anvil prints until its end, and returns its complaint if it has one.
 
     To the end, since npm's wrapper may end before anvil has written its state file.
@@ -103,6 +129,5 @@ def _follow(lines: Iterator[str], options: NodeOptions, say: Callable[[str], Non
             said = said or line.strip()
         found = LISTENING.search(line)
         if found:
-            time_s = int(time.time()) if options.start_s is None else options.start_s
             say(banner(f"http://{found[1]}", "anvil", options, time_s))
     return said

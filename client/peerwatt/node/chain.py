@@ -25,7 +25,7 @@ from eth_utils.exceptions import ValidationError
 
 from peerwatt.node.accounts import BALANCE_WEI, BLOCK_GAS_LIMIT, CHAIN_ID, dev_accounts
 from peerwatt.node.clock import ChainClock
-from peerwatt.node.errors import InvalidParams, NodeSetupError, RpcError
+from peerwatt.node.errors import STARTED, InvalidParams, NodeSetupError, RpcError
 from peerwatt.node.pool import Pool, check_transaction
 from peerwatt.node.store import Store
 
@@ -159,9 +159,7 @@ class LocalChain:
                 f"leave out --chain-id {self.chain_id} or name another file"
             )
         if start_s is not None:
-            raise NodeSetupError(
-                "the chain in the state file has started already; leave out --time, or name another file"
-            )
+            raise NodeSetupError(STARTED)
         self.head = self.header_by_hash(head)
         self.root = self._store.db[ROOT_KEY]
         self.clock.offset_s = int(self._store.db[OFFSET_KEY])

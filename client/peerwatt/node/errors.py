@@ -6,6 +6,7 @@ from eth_abi import abi
 from eth_abi.exceptions import DecodingError
 
 METHOD_TABLE = "docs/node.md"
+STARTED = "the chain in the state file has started already; leave out --time, or name another file"
 ERROR_STRING = bytes.fromhex("08c379a0")
 PANIC = bytes.fromhex("4e487b71")
 

@@ -18,6 +18,9 @@ from peerwatt.node.methods import Node
 # Ample for a contract's code or a batch of orders.
 MAX_REQUEST_BYTES = 10 * 2**20
 MAX_BATCH = 1000
+MAX_DEPTH = 64
+STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
+BRACKET = re.compile(rb"[\[\]{}]")
 # Pages of this machine. A page from elsewhere could spend from the unlocked accounts.
 LOCAL_ORIGIN = re.compile(r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?")
 HINT = "peerwatt node: send JSON-RPC requests by POST; docs/node.md lists the methods\n"
@@ -45,6 +48,19 @@ def url_of(listening: socket.socket) -> str:
     """The URL at which a listening socket is reached."""
     host, port = listening.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def is_shallow(content: bytes) -> bool:
+    """Whether JSON is nested no deeper than MAX_DEPTH.
+
+    py-evm raises the recursion limit so far that a parser would end the process before it met it.
+    """
+    depth = 0
+    for bracket in BRACKET.findall(STRING.sub(b"", content)):
+        depth += 1 if bracket in b"[{" else -1
+        if depth > MAX_DEPTH:
+            return False
+    return True
 
 
 class Server:
@@ -102,10 +118,13 @@ class Server:
 
     async def _answer_body(self, request: web.Request) -> tuple[int, Any]:
         try:
-            body = json.loads(await request.read())
+            content = await request.read()
+            if not is_shallow(content):
+                return 200, _failure(None, ParseError(f"the request is nested more than {MAX_DEPTH} levels deep"))
+            body = json.loads(content)
         except web.HTTPRequestEntityTooLarge:
             return 413, _failure(None, InvalidRequest(f"the request has more than {MAX_REQUEST_BYTES} bytes; split it"))
-        except (ValueError, RecursionError) as error:
+        except ValueError as error:
             return 200, _failure(None, ParseError(f"the request is not JSON ({error})"))
         if not isinstance(body, list):
             return 200, await self._answer(body)

@@ -25,7 +25,8 @@ def main(url: str) -> dict[str, object]:
     with ape.networks.parse_network_choice(url) as provider:
         owner, receiver = ape.accounts.test_accounts[0], ape.accounts.test_accounts[1]
         seen: dict[str, object] = {"chain_id": provider.chain_id, "owner": owner.address, "balance": owner.balance}
-        token = owner.deploy(container(token_type), "peerwatt NGN", "NGN", 6)
+        factory = ape.contracts.ContractContainer(contract_type=token_type)
+        token = owner.deploy(factory, "peerwatt NGN", "NGN", 6)
         receipt = token.mint(receiver, 1000, sender=owner)
         seen["minted"] = token.balanceOf(receiver)
         seen["events"] = [[log.event_name, int(log.event_arguments["value"])] for log in receipt.events]
@@ -38,7 +39,7 @@ def main(url: str) -> dict[str, object]:
                 act()
             except ape.exceptions.ContractLogicError as error:
                 seen[name] = str(error.revert_message)
-        before = ape.chain.pending_timestamp
+        before = ape.chain.blocks.head.timestamp
         snapshot = provider.make_request("evm_snapshot", [])
         provider.make_request("evm_increaseTime", [3600])
         provider.make_request("evm_mine", [])
@@ -48,10 +49,6 @@ def main(url: str) -> dict[str, object]:
         seen["reverted"] = provider.make_request("evm_revert", [snapshot])
         seen["minted_after_revert"] = token.balanceOf(receiver)
         return seen
-
-
-def container(token_type: ContractType) -> ape.contracts.ContractContainer:
-    return ape.contracts.ContractContainer(contract_type=token_type)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ DERIVATION_PATH = "m/44'/60'/0'/0"
 CHAIN_ID = 31337
 NUMBER_OF_ACCOUNTS = 10
 BALANCE_WEI = 10_000 * 10**18
-# A few transactions of 2^24 gas each (EIP-7825).
+# One transaction may use at most 2^24 gas since Osaka (EIP-7825); blocks hold a few of them.
 BLOCK_GAS_LIMIT = 60_000_000
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 from eth_tester import EthereumTester, PyEVMBackend
 from web3 import EthereumTesterProvider, Web3
 
+from peerwatt.node.accounts import BLOCK_GAS_LIMIT
+
 GENESIS_ACCOUNTS = 10
 GENESIS_BALANCE_WEI = 10**24
-# One transaction may use at most 2^24 gas since Osaka (EIP-7825); blocks hold a few of them.
-BLOCK_GAS_LIMIT = 60_000_000
 
 
 class EmbeddedChain:

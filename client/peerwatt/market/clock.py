@@ -144,13 +144,15 @@ class MarketClock:
             raise BadAmount(f"{text!r} does not exist on {naive:%Y-%m-%d} in {self.zone_name()}; clocks skip it")
         return moment
 
-    def parse_window_start(self, text: str) -> int:
+    def parse_window_start(self, text: str, *, not_before_s: int | None = None) -> int:
         """The window that starts at a moment.
 
+        Args:
+            not_before_s: the moment from which `14:00` is the next [Unix s]; the chain's time if None.
         Raises:
             BadAmount: no time, or between two windows; names the two nearest.
         """
-        return self._to_boundary(self.parse_time(text), text)
+        return self._to_boundary(self.parse_time(text, not_before_s=not_before_s), text)
 
     def parse_window_end(self, text: str, first: int) -> int:
         """The window that ends at a moment, from window `first` on.

@@ -8,21 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from peerwatt.market.accounts import AccountState, read_account
-from peerwatt.market.bitfields import PackedWord
 from peerwatt.market.gateway import MarketGateway
+from peerwatt.market.rehearsal import fields_of, rehearse
 from peerwatt.market.words import BookStateWord, TableWord
-from peerwatt.reference.auction import BookState
-from peerwatt.reference.meters import ExportRegister, ImportRegister
-from peerwatt.reference.offers import Calendar, Order
-from peerwatt.reference.parameters import MarketParameters
-from peerwatt.reference.participants import Agent, Device
+from peerwatt.reference.participants import Agent
 from peerwatt.reference.state import MarketState
 from peerwatt.reference.tariffs import Feeder, Tables, TariffHead
-from peerwatt.reference.wallets import Wallet
 
 
 @dataclass(frozen=True)
@@ -62,46 +56,17 @@ def read_mirror(gateway: MarketGateway, account: str, agent: str | None = None) 
         agent: a key that may act for it, whose mandate is read too.
     """
     state, book, head = read_account(gateway, account), gateway.book_state(), gateway.tariff_head()
-    market = MarketState(
-        parameters=_parameters(gateway),
-        address=gateway.deployment.market.lower(),
-        balancing_account=gateway.deployment.roles.balancing_account.lower(),
-        network_account=gateway.deployment.roles.network_account.lower(),
-        book_state=_to_record(BookState, book),
-        tariff_head=_to_record(TariffHead, head),
-        tables={version: _read_tables(gateway, version) for version in {head.version, head.next_version} - {0}},
-    )
+    market = rehearse(gateway.deployment, book, [state], {})
+    market.tariff_head = TariffHead(**fields_of(head))
+    market.tables = {version: _read_tables(gateway, version) for version in {head.version, head.next_version} - {0}}
     mirror = Mirror(state, book, market)
-    key = mirror.account
-    market.wallets[key] = _to_record(Wallet, state.wallet)
-    market.calendars[key] = Calendar(frozenset(state.open_windows), state.calendar.settled)
-    market.exports[key] = _to_record(ExportRegister, state.exports)
-    market.imports[key] = _to_record(ImportRegister, state.imports)
-    market.orders = {(key, slot): _to_record(Order, order) for slot, order in enumerate(state.orders)}
     if state.enrolled:
-        market.devices[key] = _to_record(Device, state.device)
-        market.feeders[state.device.feeder] = _to_record(Feeder, gateway.feeder(state.device.feeder))
+        market.feeders[state.device.feeder] = Feeder(**fields_of(gateway.feeder(state.device.feeder)))
     if agent is not None:
-        market.agents[key, agent.lower()] = _to_record(Agent, gateway.agent(account, agent))
+        market.agents[mirror.account, agent.lower()] = Agent(**fields_of(gateway.agent(account, agent)))
     return mirror
-
-
-def _parameters(gateway: MarketGateway) -> MarketParameters:
-    deployment = gateway.deployment
-    return MarketParameters(
-        token=deployment.token,
-        registry=deployment.registry,
-        **asdict(deployment.parameters),
-        balancing_account=deployment.roles.balancing_account,
-        network_account=deployment.roles.network_account,
-    )
 
 
 def _read_tables(gateway: MarketGateway, version: int) -> Tables:
     words: dict[str, TableWord] = {name: gateway.table(name, version) for name in ("surcharges", "haircuts", "rebates")}
     return Tables(**{name: word.bands for name, word in words.items()})
-
-
-def _to_record(kind: Any, word: PackedWord) -> Any:
-    """A word as the model's record of the same fields; the model writes addresses in lower case."""
-    return kind(**{name: value.lower() if isinstance(value, str) else value for name, value in asdict(word).items()})

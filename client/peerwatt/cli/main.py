@@ -8,7 +8,7 @@ from importlib.metadata import version as installed_version
 import typer
 
 from peerwatt.cli import output
-from peerwatt.cli.commands import config, deploy, external, faucet, join, node, orders, seed, study, wallet
+from peerwatt.cli.commands import config, deploy, external, faucet, join, meter, node, orders, seed, study, wallet
 from peerwatt.cli.errors import CONFIGURATION
 from peerwatt.extras import MissingExtra
 
@@ -30,6 +30,7 @@ external.register(app, "Trade")
 wallet.register(app, "Keys and money")
 faucet.register(app, "Keys and money")
 join.register(app, "Keys and money")
+meter.register(app, "Meters")
 deploy.register(app, "Chain")
 seed.register(app, "Chain")
 node.register(app, "Chain")

@@ -1,0 +1,1 @@
+"""What a home does with its meter: readings from arguments and files, reports, and what they will settle."""

@@ -8,7 +8,20 @@ from importlib.metadata import version as installed_version
 import typer
 
 from peerwatt.cli import output
-from peerwatt.cli.commands import config, deploy, external, faucet, join, meter, node, orders, seed, study, wallet
+from peerwatt.cli.commands import (
+    config,
+    deploy,
+    external,
+    faucet,
+    join,
+    keeper,
+    meter,
+    node,
+    orders,
+    seed,
+    study,
+    wallet,
+)
 from peerwatt.cli.errors import CONFIGURATION
 from peerwatt.extras import MissingExtra
 
@@ -31,6 +44,7 @@ wallet.register(app, "Keys and money")
 faucet.register(app, "Keys and money")
 join.register(app, "Keys and money")
 meter.register(app, "Meters")
+keeper.register(app, "Community")
 deploy.register(app, "Chain")
 seed.register(app, "Chain")
 node.register(app, "Chain")

@@ -53,7 +53,7 @@ def test_new__name__encrypted_and_says_what_it_may_do(
     path = home_folder / "data" / "peerwatt" / "meters" / "cellar"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert keystores.Keystore.open(path).unlock(PASSWORD).address == ran.json["address"]
-    assert "holds no money" in ran.err and "swap-meter" in ran.err
+    assert "holds no money" in ran.err and "your score stays" in ran.err
     assert run("meter", "list", "--json").json == [
         {"name": "cellar", "address": ran.json["address"], "file": str(path)}
     ]

@@ -17,6 +17,7 @@ from peerwatt.cli.commands import (
     keeper,
     meter,
     node,
+    operator,
     orders,
     seed,
     study,
@@ -44,6 +45,7 @@ wallet.register(app, "Keys and money")
 faucet.register(app, "Keys and money")
 join.register(app, "Keys and money")
 meter.register(app, "Meters")
+operator.register(app, "Community")
 keeper.register(app, "Community")
 deploy.register(app, "Chain")
 seed.register(app, "Chain")

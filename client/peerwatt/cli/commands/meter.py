@@ -49,8 +49,8 @@ def new(
     session.say(
         "A meter key signs registers and the consent to join, and nothing else: it holds no money, places no order.\n"
         "Whoever has it can claim energy that never flowed. It is bound to one account, once. If it is lost, what was\n"
-        "paid stays paid: the operator binds a new one (peerwatt operator swap-meter). Until then nothing can be\n"
-        "reported, and what was sold and is not reported in time counts as not delivered."
+        "paid stays paid. The operator moves you out and enrols you again with a new meter key; your score stays.\n"
+        "Until then nothing can be reported, and what was sold and is not reported in time counts as not delivered."
     )
     password = session.read_password(f"Password of the new meter key {name}", confirm=True)
     with session.waiting("encrypting the key"):

@@ -275,11 +275,17 @@ def _accept(
     if mandate is not None:
         require(wallet.reserved + cost <= mandate.max_reserve, "participants: over the agent's caps")
 
-    market.orders[account, slot] = accepted
-    market.calendars[account] = calendar.with_open(windows)
-    wallets.reserve(market, account, cost)
-    add_to_book(market, accepted, windows, 1)
+    enter(market, account, accepted)
     market.emit("OrderPlaced", account=account, order=accepted)
+
+
+def enter(market: MarketState, account: str, order: Order) -> None:
+    """Puts an accepted order into its slot, the calendar, the book and the reserve."""
+    calendar = get_calendar(market, account).moved_up(market.cleared)
+    market.orders[account, order.nonce % SLOTS] = order
+    market.calendars[account] = calendar.with_open(order.windows)
+    wallets.reserve(market, account, order.count * order.energy_wh * order.unit_reserve(market.parameters))
+    add_to_book(market, order, order.windows, 1)
 
 
 def cancel(market: MarketState, now: int, account: str, nonce: int, from_window: int) -> None:
@@ -334,6 +340,19 @@ def _cut(market: MarketState, account: str, slot: int, from_window: int) -> bool
     cut = max(from_window, order.first, calendar.settled + 1)
     if order.count == 0 or cut > order.last:
         return False
+    shortened = shorten(market, account, slot, cut)
+    market.emit("OrderCancelled", account=account, order=shortened)
+    return True
+
+
+def shorten(market: MarketState, account: str, slot: int, cut: int) -> Order:
+    """Takes an order's windows from `cut` on, none of them settled, out of slot, calendar, book and reserve.
+
+    Returns:
+        What is left of the order.
+    """
+    order = get_order(market, account, slot)
+    calendar = get_calendar(market, account).moved_up(market.cleared)
     rest = range(cut, order.last + 1)
     shortened = replace(order, count=cut - order.first)
     market.orders[account, slot] = shortened
@@ -341,5 +360,4 @@ def _cut(market: MarketState, account: str, slot: int, from_window: int) -> bool
     unit = order.unit_reserve(market.parameters)
     wallets.release(market, account, len(rest) * order.energy_wh * unit)
     add_to_book(market, order, rest, -1)
-    market.emit("OrderCancelled", account=account, order=shortened)
-    return True
+    return shortened

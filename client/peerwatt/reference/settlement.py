@@ -109,7 +109,7 @@ def settle_report(
 
     for window, order in found:
         growth = report.growths[window - report.first_window]
-        _settle(market, account, window, order, REPORTED, growth, funds)
+        settle_window(market, account, window, order, REPORTED, growth, funds)
     closing_wh = report.registers[-1]
     if report.side == BUY:
         imports = meters.get_imports(market, account)
@@ -145,10 +145,10 @@ def settle_due(
         if order is None:
             wrong_hint = True
             break
-        cause = _due_cause(market, now, account, window, order)
+        cause = due_cause(market, now, account, window, order)
         if cause is None:
             break
-        _settle(market, account, window, order, cause, None, funds)
+        settle_window(market, account, window, order, cause, None, funds)
         settled.append(window)
     if not settled:
         raise Refused("settlement: wrong order hint" if wrong_hint else "settlement: nothing due")
@@ -163,7 +163,7 @@ def settle_due(
     )
 
 
-def _due_cause(market: MarketState, now: int, account: str, window: int, order: Order) -> str | None:
+def due_cause(market: MarketState, now: int, account: str, window: int, order: Order) -> str | None:
     """Why a cleared window can be settled without a report now; None if it can't."""
     parameters = market.parameters
     if auction.fill_of(market, order, window) == 0:
@@ -178,7 +178,7 @@ def _due_cause(market: MarketState, now: int, account: str, window: int, order: 
     return DEFAULTED if now >= known_at + parameters.report_deadline_seconds else None
 
 
-def _settle(
+def settle_window(
     market: MarketState,
     account: str,
     window: int,
@@ -187,7 +187,12 @@ def _settle(
     growth_wh: int | None,
     funds: Funds,
 ) -> None:
-    """Moves the money, the score and the window's counters for one order in one window."""
+    """Moves the money, the score and the window's counters for one order in one window.
+
+    Args:
+        growth_wh: what the meter counted, None without a report.
+        funds: collects what the two fund accounts receive.
+    """
     parameters = market.parameters
     fill_wh = auction.fill_of(market, order, window)
     has_result = window <= market.book_state.cleared

@@ -7,10 +7,10 @@ import dataclasses
 import numpy as np
 import pytest
 
+from peerwatt.bills import WindowUse, baseline_cost, residual_cost
 from peerwatt.study.config import load_config
 from peerwatt.study.models import StudyConfig
 from peerwatt.study.world import BUY, SCENARIOS, SELL, Intent, World
-from peerwatt.study.world.bills import WindowUse, baseline_cost, residual_cost
 
 CONFIG = load_config()
 SEEDS = (0, 1, 2, 3, 4, 5)

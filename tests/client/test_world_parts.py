@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from peerwatt.bills import WindowUse, baseline_cost, reduction_pct, residual_cost
 from peerwatt.study.config import ConfigError, load_config, price_per_wh
 from peerwatt.study.world import BUY, SELL
 from peerwatt.study.world import forecast as forecasts
 from peerwatt.study.world.balance import Balance
-from peerwatt.study.world.bills import WindowUse, baseline_cost, reduction_pct, residual_cost
 from peerwatt.study.world.decisions import Outlook, ask_level, decide_consumer, decide_prosumer
 from peerwatt.study.world.dispatch import dispatch
 from peerwatt.study.world.solar import Plant, plant_power_w, pv_bound_w

@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
+from peerwatt.bills import WindowUse, baseline_cost, residual_cost
 from peerwatt.reference import auction, reputation
 from peerwatt.reference.settlement import Settled
 from peerwatt.signing import BUY
 from peerwatt.study.community import Participant
 from peerwatt.study.results import HomeResult, MoneyFlows, WindowResult
 from peerwatt.study.trading import Trading
-from peerwatt.study.world.bills import WindowUse, baseline_cost, residual_cost
 
 SCORE_ONE = 65536
 

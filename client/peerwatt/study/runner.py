@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from web3 import HTTPProvider, Web3
 
+from peerwatt.bills import reduction_pct
 from peerwatt.market.senders import KeyAccount, NodeAccount
 from peerwatt.node.embedded import EmbeddedChain
 from peerwatt.study.accounting import Accounting
@@ -28,7 +29,6 @@ from peerwatt.study.results import StudyResult, Summary
 from peerwatt.study.stage import Cast, Stage
 from peerwatt.study.trading import RING, Trading
 from peerwatt.study.world import World
-from peerwatt.study.world.bills import reduction_pct
 
 # Every home is enrolled and funded before the practice session, one turn of the book's ring before the first window: a
 # block takes a second, so two hours are ample.

@@ -63,6 +63,16 @@ def _get_shapes() -> dict[bytes, _Shape]:
     return shapes
 
 
+@cache
+def get_topic(name: str) -> str:
+    """The first topic of an event's logs, 0x-prefixed hex.
+
+    Raises:
+        KeyError: no contract of peerwatt has such an event.
+    """
+    return {shape.name: Web3.to_hex(topic) for topic, shape in _get_shapes().items()}[name]
+
+
 def _readable(kind: str, value: Any) -> Any:
     return Web3.to_checksum_address(value) if kind == "address" else value
 

@@ -253,3 +253,23 @@ class FeederWord(PackedWord):
     fee_per_wh: Annotated[int, Bits(0, 64)]
     import_scale_bps: Annotated[int, Bits(64, 80)]
     export_scale_bps: Annotated[int, Bits(80, 96)]
+
+
+@dataclass(frozen=True)
+class SettledReportWord(PackedWord):
+    """What `ReportSettled` says of its report: `n` windows from `first`, and how many orders it settled."""
+
+    first: Annotated[int, Bits(0, 32)]
+    n: Annotated[int, Bits(32, 40)]
+    side: Annotated[int, Bits(40, 48)]
+    closing_wh: Annotated[int, Bits(48, 96)]
+    settled: Annotated[int, Bits(96, 104)]
+
+
+@dataclass(frozen=True)
+class SettledDueWord(PackedWord):
+    """What `DueSettled` says: first and last window settled, and how many."""
+
+    first: Annotated[int, Bits(0, 32)]
+    last: Annotated[int, Bits(32, 64)]
+    count: Annotated[int, Bits(64, 72)]

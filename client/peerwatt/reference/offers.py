@@ -118,7 +118,7 @@ def get_terms(market: MarketState, now: int, account: str, side: int) -> Terms:
         adjustment_bps = tariff.tables.surcharges[band]
         feeder = participants.get_device(market, account).feeder
         full_fee = market.feeders.get(feeder, tariffs.Feeder()).fee_per_wh
-        fee_per_wh = full_fee * (tariffs.BPS - tariff.tables.rebates[band]) // tariffs.BPS
+        fee_per_wh = tariffs.fee_after_rebate(full_fee, tariff.tables.rebates[band])
     else:
         adjustment_bps = tariff.tables.haircuts[band]
         fee_per_wh = 0

@@ -69,6 +69,11 @@ def adjustment_of(price: int, bps: int) -> int:
     return ceil_div(price * bps, BPS)
 
 
+def fee_after_rebate(fee_per_wh: int, rebate_bps: int) -> int:
+    """A network fee less its rebate: rounded down, base units per Wh."""
+    return fee_per_wh * (BPS - rebate_bps) // BPS
+
+
 def all_in_price(side: int, price: int, adjustment_bps: int, fee_per_wh: int) -> int:
     """What a Wh costs a buyer with surcharge and fee, or brings a seller after the haircut [base units].
 

@@ -15,9 +15,12 @@ from web3.types import BlockIdentifier, LogReceipt
 from peerwatt.market.events import Event, decode_logs, get_topic
 from peerwatt.market.gateway import MarketGateway
 
-# Blocks of the first range; each range that went well is followed by one twice as long.
+# Blocks of the first range, and of the longest.
 START_SPAN = 4_096
 MAX_SPAN = 2**20
+# Answers after which a length that was refused is tried again, at first and at most.
+PATIENCE = 4
+MAX_PATIENCE = 64
 MAX_TRIES = 3
 
 # What the market logs with the account in the first topic.
@@ -80,10 +83,7 @@ def read_ranges(
     newest_first: bool = False,
     span: int = START_SPAN,
 ) -> Iterator[Range]:
-    """Logs of blocks first to last, in ranges as long as the node allows.
-
-    A range that the node refuses is halved, one that it answers is followed by a longer one; it comes near a length
-    that was refused only slowly.
+    """Logs of blocks first to last, in ranges as long as the node allows; what it refuses is asked for in parts.
 
     Args:
         topics: as of eth_getLogs; None stands for any.
@@ -92,25 +92,57 @@ def read_ranges(
     Raises:
         Web3RPCError, RequestException: the node refuses even one block, or is gone.
     """
-    limit = MAX_SPAN
+    length = _Length(span)
     while first <= last:
-        span = min(span, last - first + 1)
-        low = last - span + 1 if newest_first else first
-        high = low + span - 1
+        blocks = min(length.blocks, last - first + 1)
+        low = last - blocks + 1 if newest_first else first
+        high = low + blocks - 1
         wanted: Any = {"address": address, "fromBlock": low, "toBlock": high, "topics": list(topics)}
         try:
             logs = w3.eth.get_logs(wanted)
         except (MethodUnavailable, NobodyAnswers):
             raise
         except (Web3RPCError, RequestException):
-            if span == 1:
+            if blocks == 1:
                 raise
-            limit, span = span - 1, span // 2
+            length.shrink(blocks)
             continue
+        length.grow(blocks)
         yield Range(low, high, logs)
         first, last = (first, low - 1) if newest_first else (high + 1, last)
-        limit = min(limit + limit // 8 + 1, MAX_SPAN)
-        span = min(2 * span, limit)
+
+
+class _Length:
+    """How many blocks to ask for: twice as many while all goes well, half after a refusal, then in between.
+
+    Nodes limit the blocks, the logs or the time of an answer, and none says which. So a length that was refused is
+    tried again now and then, the more rarely the more often it was.
+    """
+
+    def __init__(self, blocks: int) -> None:
+        self.blocks = blocks
+        self._good = 0
+        self._limit = MAX_SPAN
+        self._streak = 0
+        self._patience = PATIENCE
+
+    def shrink(self, refused: int) -> None:
+        """After a refusal of so many blocks."""
+        self._limit = refused - 1
+        self.blocks = self._good if 0 < self._good < refused else refused // 2
+        self._streak, self._patience = 0, min(2 * self._patience, MAX_PATIENCE)
+
+    def grow(self, answered: int) -> None:
+        """After an answer for so many blocks."""
+        if answered > self._good:
+            self._patience = max(self._patience // 2, PATIENCE)
+        self._good = answered
+        self._streak += 1
+        if self._streak >= self._patience:
+            self._limit, self._streak = min(2 * self._limit, MAX_SPAN), 0
+        gap = self._limit - self.blocks
+        if gap > self.blocks // 8:
+            self.blocks += min(self.blocks, (gap + 1) // 2)
 
 
 def read_events(

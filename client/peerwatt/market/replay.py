@@ -203,7 +203,7 @@ class Replay:
 
     def _settle_due(self, account: str, due: words.SettledDueWord) -> list[Settled]:
         windows = self._open(account)[: due.count]
-        if len(windows) != due.count or windows[0] != due.first or windows[-1] != due.last:
+        if not windows or (windows[0], windows[-1], len(windows)) != (due.first, due.last, due.count):
             raise Inconsistent(f"windows {due.first} to {due.last} settled, open were {windows[:1]} to {windows[-1:]}")
         settled = []
         for window in windows:

@@ -62,14 +62,14 @@ class Row:
 
     @property
     def mark(self) -> str:
-        """What stands out: `defaulted`, `revoked`, `short`, `unfilled`, `in part`, or nothing."""
+        """What stands out: `defaulted`, `revoked`, `short`, `unfilled`, `in_part`, or nothing."""
         if self.status in (DEFAULTED, REVOKED):
             return self.status
         if self.shortfall_wh:
             return "short"
         if self.filled_wh is None or self.filled_wh == self.ordered_wh:
             return ""
-        return "in part" if self.filled_wh else "unfilled"
+        return "in_part" if self.filled_wh else "unfilled"
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,19 @@ from peerwatt.cli.commands import (
     seed,
     study,
     wallet,
+from peerwatt.cli.commands import config, deploy, external, faucet, join, node, orders, seed, study, wallet
+from peerwatt.cli.commands import config, deploy, external, faucet, join, orders, seed, study, wallet
+from peerwatt.cli.commands import (
+    config,
+    faucet,
+    join,
+    market,
+    reputation,
+    statement,
+    study,
+    trades,
+    wallet,
+    watch,
 )
 from peerwatt.cli.errors import CONFIGURATION
 from peerwatt.extras import MissingExtra
@@ -41,6 +54,11 @@ def peerwatt() -> None:
 
 orders.register(app, "Trade")
 external.register(app, "Trade")
+market.register(app, "Trade")
+watch.register(app, "Trade")
+trades.register(app, "Trade")
+statement.register(app, "Trade")
+reputation.register(app, "Trade")
 wallet.register(app, "Keys and money")
 faucet.register(app, "Keys and money")
 join.register(app, "Keys and money")

@@ -121,9 +121,7 @@ def read_clearing(gateway: MarketGateway, head: Head, window: int) -> ClearedWin
     parameters = gateway.deployment.parameters
     gate_s = window * parameters.window_seconds - parameters.lead_seconds
     first = find_block(gateway.w3, gate_s, gateway.deployment.block, head.number)
-    events = read_events(
-        gateway, ["WindowCleared"], head.number, first=first, indexed=[topic_of_number(window)]
-    )
+    events = read_events(gateway, ["WindowCleared"], head.number, first=first, indexed=[topic_of_number(window)])
     return next((to_cleared_window(gateway, event) for event in events), None)
 
 

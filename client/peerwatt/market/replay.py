@@ -111,6 +111,10 @@ class Replay:
                 state.results[args["window"]] = auction.Result(**asdict(word))
                 cleared = max(state.book_state.cleared, args["window"])
                 state.book_state = replace(state.book_state, cleared=cleared)
+            case "BookJumped":
+                state.book_state = replace(state.book_state, cleared=args["window"])
+            case "BookClosed":
+                state.book_state = replace(state.book_state, closed=True)
             case "FundAccountsSet":
                 state.balancing_account = args["balancing"].lower()
                 state.network_account = args["network"].lower()
@@ -148,9 +152,7 @@ class Replay:
         if "wallet" in args:
             self.check_wallet(args["account"], words.WalletWord.decode(args["wallet"]), f"in {_place_of(event)}")
 
-    def _note(
-        self, account: str, event: Event, settled: Iterable[Settled] = (), read_side: int | None = None
-    ) -> None:
+    def _note(self, account: str, event: Event, settled: Iterable[Settled] = (), read_side: int | None = None) -> None:
         act = Act(event, tuple(settled), read_side, self.state.wallet(account))
         self.acts.setdefault(account, []).append(act)
 

@@ -191,6 +191,11 @@ def add_up(rows: Iterable[Row]) -> Totals:
     )
 
 
+def sum_of(movements: Iterable[Movement], kind: str) -> int:
+    """Money that came or went in one way [base units]."""
+    return sum(movement.amount for movement in movements if movement.kind == kind)
+
+
 def _settled_row(act: Act, line: Settled) -> Row:
     order, payment, fill_wh = line.order, line.payment, line.fill_wh
     sells = order.side == SELL

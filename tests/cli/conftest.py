@@ -77,15 +77,19 @@ def _village() -> Village:
 def village(_village: Village, home_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Village]:
     """The village as it was founded; the commands find it, and the password of every test keystore."""
     snapshot = _village.chain.take_snapshot()
-    monkeypatch.setattr(session, "connect", lambda url: _village.w3)
-    manifest = home_folder / "deployment.json"
-    _village.deployment.save(manifest)
+    move_in(_village, home_folder, monkeypatch)
+    yield _village
+    _village.chain.revert_to(snapshot)
+
+
+def move_in(village: Village, home_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets the commands find a village, and the password of every test keystore."""
+    monkeypatch.setattr(session, "connect", lambda url: village.w3)
+    village.deployment.save(home_folder / "deployment.json")
     password_file = home_folder / "password"
     password_file.write_text(PASSWORD + "\n")
     monkeypatch.setenv("ETH_PASSWORD", str(password_file))
     monkeypatch.setenv("PEERWATT_TIME_ZONE", "Africa/Lagos")
-    yield _village
-    _village.chain.revert_to(snapshot)
 
 
 @pytest.fixture

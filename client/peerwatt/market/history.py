@@ -173,15 +173,19 @@ def read_account_events(gateway: MarketGateway, account: str, last: int) -> list
     An account that ever received what goes to the balancing or the network account has those credits among them.
     """
     own = list(read_events(gateway, ACCOUNT_EVENTS, last, indexed=[topic_of_address(account)]))
-    common = ["FundAccountsSet"]
-    orders = [event.block_number for event in own if event.name == "OrderPlaced"]
-    funds = list(read_events(gateway, common, last))
+    first_order = min((event.block_number for event in own if event.name == "OrderPlaced"), default=None)
+    # One walk for both: a node is asked for a range of blocks once, however little it holds.
+    names = ["FundAccountsSet"] if first_order is None else ["FundAccountsSet", "WindowCleared"]
+    common = list(read_events(gateway, names, last))
+    funds = [event for event in common if event.name == "FundAccountsSet"]
+    clearings = [
+        event for event in common if event.name == "WindowCleared" and event.block_number >= (first_order or 0)
+    ]
     roles = gateway.deployment.roles
     holders = {roles.balancing_account, roles.network_account}
     holders |= {str(event.args[name]) for event in funds for name in ("balancing", "network")}
     if account.lower() in {holder.lower() for holder in holders}:
         funds += read_events(gateway, ["FundsCredited"], last)
-    clearings = read_events(gateway, ["WindowCleared"], last, first=min(orders)) if orders else ()
     return sorted([*own, *funds, *clearings], key=lambda event: (event.block_number, event.log_index))
 
 

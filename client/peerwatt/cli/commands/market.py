@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 RECENT_WINDOWS = 6
 LOOKBACK_S = 86_400
 FEEDERS = 16
-# Windows beyond the newest cleared one that the book reaches.
-HORIZON = 255
+# Windows beyond the newest cleared one that take orders.
+HORIZON = 254
 STATES = {
     "open": "Orders are welcome.",
     "paused": "The regulator has paused new orders; what is in the book clears and settles as always.",
@@ -51,12 +51,14 @@ def market(
         clock, grid, gateway = session.clock, session.grid, session.gateway
         state, head = gateway.book_state(), read_head(session.w3)
         shown = clock.next_open if window is None else clock.parse_window_start(window)
-        if shown > state.cleared + HORIZON:
-            last = clock.format_window(state.cleared + HORIZON)
+        book_end = state.cleared + HORIZON
+        if window is not None and shown > book_end:
             raise RefusedError(
-                f"the book reaches to {last} and {clock.format_window(shown)} lies beyond it; choose an earlier window"
+                f"the book reaches to {clock.format_window(book_end)} and {clock.format_window(shown)} lies beyond it; "
+                "choose an earlier window"
             )
-        levels = gateway.book(shown) if shown > state.cleared else {}
+        clears = state.cleared < shown <= book_end and not state.closed
+        levels = gateway.book(shown) if clears else {}
         result = prices.read_clearing(gateway, head, shown) if shown <= state.cleared else None
         recent = prices.read_recent(gateway, head, RECENT_WINDOWS, lookback_s=LOOKBACK_S)
         tariff = prices.read_tariff(gateway, clock.window)
@@ -64,13 +66,13 @@ def market(
         device = None if address is None else gateway.device(address)
         feeders = range(FEEDERS) if device is None or not device.encode() else [device.feeder]
         fees = prices.read_fees(gateway, feeders)
-    clears = shown > state.cleared and not state.closed
     data = {
         "currency": grid.currency,
         "decimals": grid.token_decimals,
         "now_s": clock.now_s,
         "state": "closed" if state.closed else "paused" if state.paused else "open",
         "cleared_window": state.cleared,
+        "book_end_window": book_end,
         "window": shown,
         "start_s": clock.start_s(shown),
         "end_s": clock.end_s(shown),
@@ -168,8 +170,10 @@ def _head_text(data: dict[str, Any], clock: MarketClock) -> str:
         "gated": f"gate closed at {gate}, not cleared yet",
         "cleared": "cleared",
     }
-    zone = clock.zone_name()
-    return f"{name}: {times[data['phase']]}. Times in {zone}.\n{STATES[data['state']]}"
+    state = STATES[data["state"]]
+    if shown > data["book_end_window"] and data["state"] != "closed":
+        state += "\nNobody has cleared for long, so it takes no orders yet; clear first, with: peerwatt keeper"
+    return f"{name}: {times[data['phase']]}. Times in {clock.zone_name()}.\n{state}"
 
 
 def _window_text(data: dict[str, Any], grid: PriceGrid) -> list[str]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 from datetime import UTC
 from itertools import pairwise
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -14,6 +16,8 @@ from requests.exceptions import ConnectionError as NobodyAnswers
 from requests.exceptions import HTTPError
 from web3.exceptions import BlockNotFound, MethodUnavailable, Web3RPCError
 
+from cli import test_views_market as keys_market
+from cli import test_views_statement as keys
 from cli.village import NUMBERS, grid
 from peerwatt.cli.errors import UsageError
 from peerwatt.cli.views import Period, countdown, energy, money_number, parse_past, parse_period, percent, price_number
@@ -37,6 +41,7 @@ from peerwatt.market.utility import UtilityPrices, WrongRegisters, share_of, to_
 from peerwatt.market.words import WalletWord
 from peerwatt.signing import BUY, SELL
 
+ROOT = Path(__file__).resolve().parents[2]
 ADDRESS = "0x" + "11" * 20
 OTHER = "0x" + "22" * 20
 BUSY = range(50_000, 50_400)
@@ -341,3 +346,46 @@ def test_texts__numbers_for_people() -> None:
     ]  # fmt: skip
     assert (price_number(None, grid()), price_number(95_500, grid())) == ("-", "95.5")
     assert (energy(None), energy(0), energy(1500)) == ("-", "-", "1.5 kWh")
+
+
+# The document
+
+
+def fields(text: str) -> dict[str, list[str]]:
+    """First cell of each table row -> the names in backquotes of the second."""
+    found = {}
+    for line in text.splitlines():
+        cells = line.strip("|").split(" | ")
+        if line.startswith("|") and len(cells) == 2:
+            found[cells[0].strip()] = re.findall(r"`([a-z_]+)`", cells[1])
+    return found
+
+
+def test_document__fields__are_those_that_the_commands_print() -> None:
+    text = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+    told = fields(text.partition("\n### Fields\n")[2].partition("\n## ")[0])
+    promised = {
+        "`market`": keys_market.MARKET_KEYS + " feeder fee_per_wh",
+        "level of `book`": keys_market.LEVEL_KEYS,
+        "`preview`": keys_market.PREVIEW_KEYS,
+        "`tariff`": keys_market.TARIFF_KEYS,
+        "cleared window": keys.CLEARED_KEYS,
+        "`trades`": f"account currency decimals windows {keys.TRADE_KEYS}",
+        "`statement`": keys.STATEMENT_KEYS.replace(
+            "movements", "movements kind amount time_s block_number transaction_hash"
+        ),
+        "window of a statement": keys.ROW_KEYS,
+        "`totals`": keys.TOTALS_KEYS,
+        "`reputation`": keys.REPUTATION_KEYS,
+        "`now`, `neutral`, `next`": keys.TERMS_KEYS,
+        "move": keys.MOVE_KEYS,
+    }
+    for name, names in promised.items():
+        assert told[name] == names.split(), name
+    events = {
+        event: told[row]
+        for row in told
+        for event in re.findall(r"`(\w+)`", row)
+        if event in keys_market.NEWS_KEYS and row not in promised
+    }
+    assert events == {event: names.split() for event, names in keys_market.NEWS_KEYS.items()}

@@ -13,7 +13,7 @@ from rich.console import Console
 from cli import village as villages
 from cli.conftest import Run, move_in
 from cli.life import Life, end, live
-from cli.village import ADA, BOLA, CHIDI, HOMES, Home, Village
+from cli.village import ADA, BOLA, CHIDI, HOMES, Home, Village, write_keystore
 from peerwatt.cli.statement_text import paragraphs
 from peerwatt.cli.views import Period
 from peerwatt.market import history, statement
@@ -265,6 +265,17 @@ def test_statement__a_log_is_missing__says_so_and_ends_with_1(
     assert "equal to the contract" not in run("statement", "--account", ADA.account, expect=1).out
     run("trades", "--mine", "--account", ADA.account, expect=1)
     run("reputation", "--account", ADA.account, expect=1)
+
+
+def test_statement__one_key_in_the_folder__its_account_and_no_password(
+    run: Run, life: Life, keys: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ETH_PASSWORD")
+    write_keystore(keys, "ada", ADA.account_key)
+    assert run("statement", "--json").json["account"] == ADA.account
+    assert run("trades", "--json", "--mine").json["account"] == ADA.account
+    assert run("trades", "--json").json["account"] is None
+    assert run("market", "--json").json["network_fees"] == [{"feeder": 0, "fee_per_wh": 8_000}]
 
 
 def test_statement__stranger__an_empty_account(run: Run, life: Life) -> None:

@@ -205,7 +205,7 @@ def test_watch__once__a_line_for_each_log_with_its_fields(run: Run, village: Vil
     assert any("order    0x" in line and "buys 777 Wh in each of 3 windows, " in line for line in lines)
     assert any("burns order number 39" in line for line in lines)
     assert any("no trade; 1 kWh offered, nothing bid" in line for line in lines)
-    mine = watched(run, "--once", "--blocks", blocks, "--mine", "--account", CHIDI.account)
+    mine = watched(run, "--once", "--blocks", blocks, "--account", CHIDI.account)
     assert {entry.get("account") for entry in mine} == {None, CHIDI.account}
     assert [entry["event"] for entry in mine].count("window_cleared") == 6
 

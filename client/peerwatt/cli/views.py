@@ -115,6 +115,11 @@ def check_history(history: AccountHistory) -> None:
     )
 
 
+def wants_own(session: Session, mine: bool) -> bool:
+    """Whether only one account was asked for: with --mine, or by naming it on the command line."""
+    return mine or session.settings.get("account").source == "--account"
+
+
 def known_address(session: Session) -> str | None:
     """The account of `--account` or of the only keystore, if there is one and no password is needed to know it."""
     from peerwatt.wallet.keystores import KeystoreError

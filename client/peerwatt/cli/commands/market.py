@@ -42,7 +42,7 @@ def market(
         str | None, typer.Option(metavar="TIME", help="Start of another window than the next, e.g. 14:00.")
     ] = None,
 ) -> None:
-    """Show the book of the coming window, what it would clear at now, the last prices and the tariff."""
+    """Show the coming window's book and the price it would clear at, the last prices and the tariff."""
     from peerwatt.market import prices
     from peerwatt.market.history import read_head
     from peerwatt.reference.auction import clear_book, split

@@ -32,7 +32,7 @@ def statement(
         str | None, typer.Option(metavar="PRICE", help="What the utility credits for exports, e.g. 60.")
     ] = None,
 ) -> None:
-    """Show what each window came to: ordered, filled, metered, paid, reputation, and what the utility still bills."""
+    """Show what each window came to: filled, metered, paid, score, and what the utility still bills."""
     from peerwatt.cli.statement_text import paragraphs
     from peerwatt.market.sheet import make_sheet
     from peerwatt.market.statement import read_account_history

@@ -19,6 +19,7 @@ from peerwatt.cli.views import (
     money_number,
     parse_period,
     price_number,
+    wants_own,
 )
 
 if TYPE_CHECKING:
@@ -43,9 +44,8 @@ def trades(
     """List the windows that traded: of the whole market, or with --mine or --account of one account."""
     clock, grid = session.clock, session.grid
     period = parse_period(clock, from_, to)
-    own = mine or session.settings.get("account").source == "--account"
     newest = slice(-last if last else None, None)
-    if not own:
+    if not wants_own(session, mine):
         rows = _read_all(session, clock, period)[newest]
         session.emit(_data(None, rows, grid), lambda: _all_text(rows, clock, grid))
         return

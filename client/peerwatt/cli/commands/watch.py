@@ -13,7 +13,7 @@ import typer
 from peerwatt.cli import output
 from peerwatt.cli.options import command
 from peerwatt.cli.session import Session
-from peerwatt.cli.views import countdown
+from peerwatt.cli.views import countdown, wants_own
 
 if TYPE_CHECKING:
     from peerwatt.market.clock import MarketClock
@@ -32,15 +32,15 @@ def watch(
     session: Session,
     blocks: Annotated[int, typer.Option(metavar="N", min=0, help="Begin with the newest N blocks.")] = 20,
     once: Annotated[bool, typer.Option("--once", help="End at the newest block.")] = False,
-    mine: Annotated[bool, typer.Option("--mine", help="Of homes only --account; of the market all.")] = False,
+    mine: Annotated[bool, typer.Option("--mine", help="Of the homes only that of --account.")] = False,
     every: Annotated[float, typer.Option(metavar="SECONDS", min=0.1, help="Time between two looks.")] = 2.0,
 ) -> None:
-    """Show orders, cancels, clearings, settlements and tariffs as they happen; Ctrl-C ends it. --json: a line each."""
+    """Follow orders, cancels, clearings, settlements and tariffs as they happen, until Ctrl-C."""
     from peerwatt.market.follow import Follower
     from peerwatt.market.history import read_head
 
     gateway = session.gateway
-    account = session.address if mine else None
+    account = session.address if wants_own(session, mine) else None
     first = max(read_head(session.w3).number - blocks + 1, gateway.deployment.block)
     screen = _Screen(session, account)
     follower = Follower(gateway, first)

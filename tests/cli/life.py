@@ -55,6 +55,8 @@ def live(village: Village) -> Life:
 
     Ada sells. Bola buys unrated, chidi buys rated. Ada deposits and withdraws, burns a nonce, and is cut off at last.
     """
+    # Ahead of the wall clock time goes on with the blocks only.
+    village.travel_to(village.window + 1, 60)
     life = Life(village, village.window + 2)
     first, gateway = life.first, village.gateway
     life.rate(CHIDI)

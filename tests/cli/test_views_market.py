@@ -54,6 +54,13 @@ NEWS_KEYS = {
 SEVEN_DAYS = 7 * 96
 
 
+@pytest.fixture
+def village(village: Village) -> Village:
+    """A minute into a window: ahead of the wall clock, where time goes on with the blocks only."""
+    village.travel_to(village.window + 1, 60)
+    return village
+
+
 def at(window: int) -> str:
     """The start of a window as people write it with its zone."""
     return datetime.fromtimestamp(window * 900, UTC).isoformat()

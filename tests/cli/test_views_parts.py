@@ -20,7 +20,7 @@ from cli import test_views_market as keys_market
 from cli import test_views_statement as keys
 from cli.village import NUMBERS, grid
 from peerwatt.cli.errors import UsageError
-from peerwatt.cli.views import Period, countdown, energy, money_number, parse_past, parse_period, percent, price_number
+from peerwatt.cli.views import Period, energy, money_number, parse_past, parse_period, price_number
 from peerwatt.exceptions import BadAmount
 from peerwatt.market import words
 from peerwatt.market.clock import MarketClock
@@ -337,10 +337,6 @@ def test_period__senseless__refused() -> None:
 
 
 def test_texts__numbers_for_people() -> None:
-    assert [countdown(seconds) for seconds in (-5, 0, 59, 60, 245, 3600, 86_400)] == [
-        "0 s", "0 s", "59 s", "1 min 00 s", "4 min 05 s", "1 h 00 min", "24 h 00 min",
-    ]  # fmt: skip
-    assert [percent(bps) for bps in (0, 50, 125, 10_000)] == ["0 %", "0.5 %", "1.25 %", "100 %"]
     assert [money_number(amount, grid(), sign=True) for amount in (None, 0, 1_500_000, -1)] == [
         "-", "0.00", "+1.50", "-0.000001",
     ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""What the commands that only look have in common: spans of windows in the past, money with its sign, countdowns."""
+"""What the commands that only look have in common: spans of windows in the past, money with its sign."""
 
 from __future__ import annotations
 
@@ -160,20 +160,6 @@ def energy(energy_wh: int | None) -> str:
     from peerwatt.units import format_energy
 
     return "-" if not energy_wh else format_energy(energy_wh)
-
-
-def countdown(seconds: int) -> str:
-    """A time span for people, such as `4 min 05 s`."""
-    minutes, rest = divmod(max(seconds, 0), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes:02} min"
-    return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
-
-
-def percent(bps: int) -> str:
-    """Basis points as a percentage."""
-    return f"{bps / 100:.2f}".rstrip("0").rstrip(".") + " %"
 
 
 def score_text(score: int) -> str:

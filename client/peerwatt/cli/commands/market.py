@@ -10,7 +10,7 @@ from peerwatt.cli import output
 from peerwatt.cli.errors import RefusedError
 from peerwatt.cli.options import command
 from peerwatt.cli.session import Session
-from peerwatt.cli.views import cleared_data, countdown, energy, known_address, percent, price_number
+from peerwatt.cli.views import cleared_data, energy, known_address, price_number
 
 if TYPE_CHECKING:
     from peerwatt.market.clock import MarketClock
@@ -162,11 +162,13 @@ def _paragraphs(data: dict[str, Any], clock: MarketClock, grid: PriceGrid) -> li
 
 
 def _head_text(data: dict[str, Any], clock: MarketClock) -> str:
+    from peerwatt.market.durations import format_duration
+
     shown = data["window"]
     name = f"Window {clock.format_window(shown)}"
     gate = clock.format_time(data["gate_s"])
     times = {
-        "open": f"gate at {gate}, in {countdown(data['seconds_to_gate'])}",
+        "open": f"gate at {gate}, in {format_duration(data['seconds_to_gate'])}",
         "gated": f"gate closed at {gate}, not cleared yet",
         "cleared": "cleared",
     }
@@ -208,6 +210,8 @@ def _window_text(data: dict[str, Any], grid: PriceGrid) -> list[str]:
 
 
 def _preview_text(data: dict[str, Any], grid: PriceGrid) -> str:
+    from peerwatt.units import format_share
+
     preview = data["preview"]
     if preview["kind"] == "no_trade":
         bids = [row["price_per_wh"] for row in data["book"] if row["bid_wh"]]
@@ -220,7 +224,7 @@ def _preview_text(data: dict[str, Any], grid: PriceGrid) -> str:
     text = f"If it cleared now: {energy(preview['traded_wh'])} at {price}"
     if preview["kind"] != "all_crossing" and preview["filled_wh"] < preview["rationed_wh"]:
         side = "offers" if preview["kind"] == "offers_rationed" else "bids"
-        share = percent(10_000 * preview["filled_wh"] // preview["rationed_wh"])
+        share = format_share(10_000 * preview["filled_wh"] // preview["rationed_wh"])
         text += f"; {side} at that price would get {share} of their energy"
     return f"{text}.\nThese are prices before surcharge, haircut and network fee; limits stand where they count all in."
 

@@ -9,7 +9,7 @@ import typer
 from peerwatt.cli import output
 from peerwatt.cli.options import command
 from peerwatt.cli.session import Session
-from peerwatt.cli.views import SIDES, check_history, energy, percent, price_number
+from peerwatt.cli.views import SIDES, check_history, energy, price_number
 
 if TYPE_CHECKING:
     from peerwatt.market.clock import MarketClock
@@ -132,6 +132,8 @@ def _paragraphs(
 
 
 def _terms_text(standing: Standing, grid: PriceGrid) -> str:
+    from peerwatt.units import format_share
+
     money = f"{grid.currency}/kWh"
     columns = ("", "rating", ">surcharge", ">haircut", ">rebate", f">fee [{money}]", f">buying costs [{money}]",
                f">selling brings [{money}]")  # fmt: skip
@@ -142,9 +144,9 @@ def _terms_text(standing: Standing, grid: PriceGrid) -> str:
         (
             name,
             terms.rating,
-            percent(terms.surcharge_bps),
-            percent(terms.haircut_bps),
-            percent(terms.rebate_bps),
+            format_share(terms.surcharge_bps),
+            format_share(terms.haircut_bps),
+            format_share(terms.rebate_bps),
             price_number(terms.fee_per_wh, grid),
             price_number(terms.buying_per_wh, grid),
             price_number(terms.selling_per_wh, grid),

@@ -13,7 +13,7 @@ import typer
 from peerwatt.cli import output
 from peerwatt.cli.options import command
 from peerwatt.cli.session import Session
-from peerwatt.cli.views import countdown, wants_own
+from peerwatt.cli.views import wants_own
 
 if TYPE_CHECKING:
     from peerwatt.market.clock import MarketClock
@@ -112,9 +112,11 @@ class _Screen:
 
     def status(self, news: News, clock: MarketClock) -> None:
         """The countdown, on a terminal."""
+        from peerwatt.market.durations import format_duration
+
         if self._terminal:
             window = clock.next_open
-            rest = countdown(clock.gate_s(window) - clock.now_s)
+            rest = format_duration(max(clock.gate_s(window) - clock.now_s, 0))
             text = f"block {news.head.number}, gate of {clock.format_window(window)} in {rest}"
             sys.stdout.write(f"{CLEAR_LINE}{text}")
             sys.stdout.flush()

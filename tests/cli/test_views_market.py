@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from requests.exceptions import ConnectionError as NobodyAnswers
 
 from cli.conftest import Run
 from cli.life import Life, live
-from cli.village import ADA, BOLA, CHIDI, IMBALANCE, TABLES, Village
+from cli.village import ADA, BOLA, CHIDI, IMBALANCE, TABLES, Village, write_keystore
 from peerwatt.cli.commands import watch
 from peerwatt.cli.news import to_line
 from peerwatt.market import relay
@@ -129,6 +130,18 @@ def test_market__own_feeder__its_fee_alone(run: Run, village: Village) -> None:
     fees = [{"feeder": 0, "fee_per_wh": 8_000}, {"feeder": 1, "fee_per_wh": 9_000}]
     assert run("market", "--json").json["network_fees"] == fees
     assert run("market", "--json", "--account", ADA.account).json["network_fees"] == fees[:1]
+    assert "nobody" in run("market", "--account", "nobody", expect=5).err
+
+
+def test_market__key_that_does_not_say_its_address__asks_for_no_password(
+    run: Run, village: Village, keys: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_keystore(keys, "ada", ADA.account_key)
+    path.write_text(json.dumps({**json.loads(path.read_text()), "address": None}))
+    monkeypatch.delenv("ETH_PASSWORD")
+    monkeypatch.setenv("PEERWATT_ACCOUNT", "ada")
+    assert run("market", "--json").json["network_fees"] == [{"feeder": 0, "fee_per_wh": 8_000}]
+    assert "nobody is here to type the password" in run("statement", expect=5).err
 
 
 def test_market__paused_and_a_new_tariff__says_both(run: Run, village: Village) -> None:

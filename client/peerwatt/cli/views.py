@@ -121,14 +121,23 @@ def wants_own(session: Session, mine: bool) -> bool:
 
 
 def known_address(session: Session) -> str | None:
-    """The account of `--account` or of the only keystore, if there is one and no password is needed to know it."""
+    """The account of `--account` or of the only key, if there is one and no password is needed to know it.
+
+    Raises:
+        KeystoreError: the command line names a key that does not exist.
+    """
+    from eth_utils.address import is_hex_address
+
     from peerwatt.wallet.keystores import KeystoreError
 
-    if session.settings["account"] is not None:
+    account = session.settings["account"]
+    if account is not None and is_hex_address(account):
         return session.address
     try:
         return session.keystore.address
     except KeystoreError:
+        if wants_own(session, mine=False):
+            raise
         return None
 
 

@@ -190,6 +190,32 @@ def test_statement__utility_bill__retail_for_the_rest_and_feed_in_for_what_is_ov
     assert (without["feed_in_per_wh"], without["feed_in_given"]) == (61_500, False)
 
 
+def register_file(life: Life, imported_kwh: list[str]) -> Path:
+    path = Path("registers.csv")
+    lines = [f"{(life.first + at) * 900},{register}" for at, register in enumerate(imported_kwh)]
+    path.write_text("\n".join(["time,1-0:1.8.0*255 [kWh]", *lines]) + "\n")
+    return path
+
+
+def test_statement__registers_of_the_meter__say_what_the_chain_does_not(run: Run, life: Life) -> None:
+    path = register_file(life, ["12.000", "12.900", "13.000", "13.438"])
+    data = read(run, BOLA, "--registers", path, "--feed-in", "60")
+    fill_wh = data["windows"][0]["filled_wh"]
+    assert [row["imported_wh"] for row in data["windows"]] == [900, 100, 438, None, None]
+    amounts = [row["utility_import_amount"] for row in data["windows"]]
+    assert amounts[:2] == [(900 - fill_wh) * 209_500, -(fill_wh - 100) * 60_000] and amounts[3:] == [None, None]
+    assert data["totals"]["utility_unknown_windows"] == 1
+    out = run("statement", "--account", BOLA.account, "--registers", path).out
+    assert out.count("  your meter knows") == 1 and "In 1 settled window only your meter knows" in out
+
+
+def test_statement__registers_of_another_meter__refused(run: Run, life: Life) -> None:
+    path = register_file(life, ["0", "0.9", "1.0", "1.3"])
+    ran = run("statement", "--account", CHIDI.account, "--registers", path, expect=2)
+    assert "100 Wh imported in the file and 200 Wh in the meter's report" in ran.err
+    run("statement", "--account", CHIDI.account, "--registers", "nowhere.csv", expect=3)
+
+
 def test_statement__json__fields_are_those_promised(run: Run, life: Life) -> None:
     data = read(run, ADA)
     assert list(data) == STATEMENT_KEYS.split()

@@ -15,22 +15,10 @@ from peerwatt.cli.commands import (
     faucet,
     join,
     keeper,
+    market,
     meter,
     node,
     operator,
-    orders,
-    seed,
-    study,
-    wallet,
-from peerwatt.cli.commands import config, deploy, external, faucet, join, node, orders, seed, study, wallet
-from peerwatt.cli.commands import config, deploy, external, faucet, join, orders, seed, study, wallet
-from peerwatt.cli.commands import (
-    config,
-    deploy,
-    external,
-    faucet,
-    join,
-    market,
     orders,
     reputation,
     seed,

@@ -131,8 +131,12 @@ def _utility_text(sheet: Sheet, grid: PriceGrid) -> str:
             f"Beside the market the utility {verb} {amount} for these windows, as far as known here: {retail}, "
             f"{feed_in}."
         )
-    if sheet.unknown_windows:
-        lines.append(f"In {sheet.unknown_windows} settled windows only your meter knows what you imported.")
+    unknown = sheet.unknown_windows
+    if unknown:
+        lines.append(
+            f"In {unknown} settled window{'' if unknown == 1 else 's'} only your meter knows what you imported; give its "
+            "registers with --registers FILE."
+        )
     return "\n".join(lines)
 
 

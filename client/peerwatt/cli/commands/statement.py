@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from peerwatt.cli.errors import ConfigurationError, UsageError
 from peerwatt.cli.options import command
 from peerwatt.cli.session import Session
 from peerwatt.cli.views import SIDES, From, Period, To, check_history, parse_period
@@ -28,6 +31,10 @@ def statement(
     session: Session,
     from_: From = None,
     to: To = None,
+    registers: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Your meter's registers (CSV, 1.8.0 and 2.8.0), for the utility bill."),
+    ] = None,
     feed_in: Annotated[
         str | None, typer.Option(metavar="PRICE", help="What the utility credits for exports, e.g. 60.")
     ] = None,
@@ -36,13 +43,18 @@ def statement(
     from peerwatt.cli.statement_text import paragraphs
     from peerwatt.market.sheet import make_sheet
     from peerwatt.market.statement import read_account_history
+    from peerwatt.market.utility import WrongRegisters
 
     clock, grid = session.clock, session.grid
     period = parse_period(clock, from_, to)
+    growths: Mapping[int, Mapping[int, int]] = {} if registers is None else _read_growths(registers, clock)
     feed_in_per_wh = _parse_feed_in(feed_in, grid)
     with session.waiting("reading the account's history"):
         history = read_account_history(session.gateway, session.address)
-        sheet = make_sheet(session.gateway, history, period.first, period.last, {}, feed_in_per_wh)
+        try:
+            sheet = make_sheet(session.gateway, history, period.first, period.last, growths, feed_in_per_wh)
+        except WrongRegisters as error:
+            raise UsageError(f"{registers}: {error}") from None
     session.emit(_data(sheet, period, clock, grid), lambda: "\n\n".join(paragraphs(sheet, clock, grid)))
     check_history(history)
 
@@ -51,6 +63,21 @@ def _parse_feed_in(text: str | None, grid: PriceGrid) -> int | None:
     from peerwatt.units import parse_unit_price
 
     return None if text is None else parse_unit_price(text, grid)
+
+
+def _read_growths(path: Path, clock: MarketClock) -> Mapping[int, Mapping[int, int]]:
+    """What each register of a file grew by in each window [Wh], by side."""
+    from peerwatt.market.utility import to_growths
+    from peerwatt.meter.csv_files import RegisterFileError, read_registers
+
+    try:
+        found = read_registers(path, clock).readings
+    except RegisterFileError as error:
+        raise ConfigurationError(str(error)) from None
+    return {
+        side: to_growths((reading.window, reading.register_wh) for reading in readings)
+        for side, readings in found.items()
+    }
 
 
 def _data(sheet: Sheet, period: Period, clock: MarketClock, grid: PriceGrid) -> dict[str, Any]:

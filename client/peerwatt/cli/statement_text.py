@@ -134,8 +134,8 @@ def _utility_text(sheet: Sheet, grid: PriceGrid) -> str:
     unknown = sheet.unknown_windows
     if unknown:
         lines.append(
-            f"In {unknown} settled window{'' if unknown == 1 else 's'} only your meter knows what you imported; give its "
-            "registers with --registers FILE."
+            f"In {unknown} settled window{'' if unknown == 1 else 's'} only your meter knows what you imported; "
+            "give its registers with --registers FILE."
         )
     return "\n".join(lines)
 

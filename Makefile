@@ -75,6 +75,10 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 study: $(STUDY_VENV)/.installed  ## run the paper's community on an embedded chain; options: ARGS="--seed 7"
 	@$(STUDY_VENV)/bin/peerwatt study $(ARGS)
 
+.PHONY: try
+try: $(STUDY_VENV)/.installed  ## a local chain with a market and neighbours, and a shell to make a first trade in
+	@$(STUDY_VENV)/bin/peerwatt try
+
 .PHONY: setup
 setup: $(VENV)/.installed  ## make the development environment
 

@@ -13,6 +13,7 @@ from peerwatt.cli.commands import (
     deploy,
     external,
     faucet,
+    first_steps,
     join,
     keeper,
     market,
@@ -44,6 +45,7 @@ def peerwatt() -> None:
     """A peer-to-peer electricity market: signed orders, a clearing contract, metered settlement."""
 
 
+first_steps.register(app, "First steps")
 orders.register(app, "Trade")
 external.register(app, "Trade")
 market.register(app, "Trade")

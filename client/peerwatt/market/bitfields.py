@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, ClassVar, NamedTuple, Self, get_type_hints
 
 from eth_utils.address import to_checksum_address
@@ -98,9 +99,14 @@ class PackedWord:
 
     def encode(self) -> int:
         """The word of these fields."""
+        return self.encode_record(self)
+
+    @classmethod
+    def encode_record(cls, record: Any) -> int:
+        """The word of anything that has these fields with values that fit, such as a record of the reference."""
         word = 0
-        for name, kind, bits, _ in self._fields:
-            value = getattr(self, name)
+        for name, kind, bits, _ in cls._fields:
+            value = getattr(record, name)
             word |= (int(value, 16) if kind is str else int(value) + bits.bias) << bits.low
         return word
 
@@ -114,6 +120,8 @@ def _read_fields(cls: type[PackedWord]) -> tuple[_Field, ...]:
     )
 
 
+# The same few accounts and meters come again and again.
+@lru_cache(maxsize=1 << 16)
 def _to_address(raw: int) -> str:
     return str(to_checksum_address(f"0x{raw:040x}"))
 

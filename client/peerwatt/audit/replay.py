@@ -1,0 +1,207 @@
+"""The replay: every transaction again, in the reference, until what it logs is not what the chain logged."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+
+from eth_abi.abi import decode
+from eth_abi.exceptions import DecodingError
+
+from peerwatt.audit.acts import Acts, Found
+from peerwatt.audit.calldata import MARKET, REGISTRY, UnreadableCall, decode_call
+from peerwatt.audit.encoding import event_name, to_log
+from peerwatt.audit.history import Block, Call, Log, Transaction
+from peerwatt.audit.inference import infer
+from peerwatt.market.deployment import Deployment
+from peerwatt.reference import Market, Refused, Registry
+from peerwatt.reference.parameters import MarketParameters, RegistryParameters
+from peerwatt.reference.publication import METER_CLASSES
+from peerwatt.reference.state import Event
+from peerwatt.refusals.base import MarketError
+from peerwatt.signing import Domain
+
+
+@dataclass(frozen=True)
+class Divergence:
+    """The first place where the chain is not what it must be.
+
+    Attributes:
+        block, transaction, log_index: where; the log index of the log that differs, or of the transaction's first one.
+        expected, found: in words.
+        energy_wh, amount: what is at stake, as far as the difference tells [Wh, base units].
+    """
+
+    block: int
+    transaction: str
+    log_index: int | None
+    expected: str
+    found: str
+    energy_wh: int = 0
+    amount: int = 0
+
+
+@dataclass
+class Unchecked:
+    """What could not be checked, and why."""
+
+    transaction: str
+    what: str
+
+
+class Replay:
+    """A market done again.
+
+    Attributes:
+        acts: the reference and what acts on it.
+        counts: how many calls of each function were done.
+        divergence: the first one; nothing after it was replayed.
+        unchecked: calls whose signatures nobody could see.
+    """
+
+    def __init__(
+        self,
+        deployment: Deployment,
+        deployed_at_s: int,
+        accepted_meter_classes: int,
+        predecessor: object = None,
+    ) -> None:
+        """
+        Args:
+            deployed_at_s: time of the market's block [Unix s].
+            accepted_meter_classes: bitmap given to the registry's constructor.
+            predecessor: `score_of` of an older registry, None for none.
+        """
+        roles = deployment.roles
+        market = Market(
+            deployed_at_s,
+            MarketParameters(
+                token=deployment.token,
+                registry=deployment.registry,
+                balancing_account=roles.balancing_account,
+                network_account=roles.network_account,
+                **asdict(deployment.parameters),
+            ),
+            deployment.market,
+        )
+        registry = Registry(
+            market,
+            RegistryParameters(
+                deployment.market,
+                roles.operator,
+                roles.regulator,
+                accepted_meter_classes % (1 << METER_CLASSES),
+                roles.balancing_account,
+                roles.network_account,
+                predecessor,  # type: ignore[arg-type]
+            ),
+        )
+        self.domain = Domain(deployment.chain_id, deployment.market)
+        self.acts = Acts(market, registry, self.domain)
+        self.counts: Counter[str] = Counter()
+        self.divergence: Divergence | None = None
+        self.unchecked: list[Unchecked] = []
+        self._contracts = {deployment.market.lower(): MARKET, deployment.registry.lower(): REGISTRY}
+        self._market_address = deployment.market.lower()
+
+    @property
+    def market(self) -> Market:
+        """The reference's market as the chain left it."""
+        return self.acts.market
+
+    @property
+    def registry(self) -> Registry:
+        """The reference's registry."""
+        return self.acts.registry
+
+    def run(self, transactions: Iterable[tuple[Transaction, Block, Found | None]]) -> None:
+        """Does transactions again, up to the first that diverges.
+
+        Args:
+            transactions: in the chain's sequence, each with its block and the signers found before, if any.
+        """
+        for transaction, block, found in transactions:
+            if self.divergence is None:
+                self.divergence = self.step(transaction, block, found)
+
+    def step(self, transaction: Transaction, block: Block, found: Found | None = None) -> Divergence | None:
+        """Does one transaction again, and compares what it logs."""
+        market_mark, registry_mark = len(self.market.log), len(self.registry.log)
+        refusal = self._do(transaction, block.time_s, found)
+        logs = transaction.logs
+        if refusal is not None:
+            first = logs[0].index if logs else None
+            names = ", ".join(event_name(log.topics[0]) for log in logs[:4] if log.topics)
+            return self._diverged(transaction, first, f"refused: {refusal}", f"accepted, and logged {names}")
+        expected = {
+            self._market_address: self.market.log[market_mark:],
+            **{
+                address: self.registry.log[registry_mark:]
+                for address, name in self._contracts.items()
+                if name == REGISTRY
+            },
+        }
+        for address, events in expected.items():
+            of_contract = [log for log in logs if log.address == address]
+            divergence = self._compare(transaction, events, of_contract)
+            if divergence is not None:
+                return divergence
+        return None
+
+    def _do(self, transaction: Transaction, now_s: int, found: Found | None) -> str | None:
+        """Does the calls of a transaction; the reason if one of them must have been refused."""
+        deposits = self._deposits(transaction)
+        if transaction.calls is None:
+            what = "it came through another contract and the node gave no trace: signatures and senders are unchecked"
+            self.unchecked.append(Unchecked(f"0x{transaction.hash.hex()}", what))
+            return infer(self.acts, transaction, now_s)
+        for call in transaction.calls:
+            reason = self._call(call, now_s, deposits, found)
+            if reason is not None:
+                return reason
+        return None
+
+    def _call(self, call: Call, now_s: int, deposits: Iterator[int], found: Found | None) -> str | None:
+        try:
+            invocation = decode_call(self._contracts[call.contract], call.data)
+            self.counts[invocation.function] += 1
+            self.acts.do(invocation, now_s, call.caller, deposits, found)
+        except Refused as refused:
+            return refused.reason
+        except (UnreadableCall, MarketError, ValueError, TypeError) as error:
+            return str(error)
+        return None
+
+    def _deposits(self, transaction: Transaction) -> Iterator[int]:
+        for log in transaction.logs:
+            if log.topics and event_name(log.topics[0]) == "Deposited":
+                yield int.from_bytes(log.data[-32:], "big")
+
+    def _compare(self, transaction: Transaction, events: list[Event], logs: list[Log]) -> Divergence | None:
+        for event, log in zip(events, logs, strict=False):
+            topics, data = to_log(event, self.domain)
+            if topics != log.topics or data != log.data:
+                expected, found = _describe(topics, data), _describe(log.topics, log.data)
+                return self._diverged(transaction, log.index, expected, found)
+        if len(events) > len(logs):
+            missing = _describe(*to_log(events[len(logs)], self.domain))
+            last = logs[-1].index if logs else None
+            return self._diverged(transaction, last, missing, "no such log")
+        if len(logs) > len(events):
+            extra = logs[len(events)]
+            return self._diverged(transaction, extra.index, "no log", _describe(extra.topics, extra.data))
+        return None
+
+    def _diverged(self, transaction: Transaction, log_index: int | None, expected: str, found: str) -> Divergence:
+        return Divergence(transaction.block, f"0x{transaction.hash.hex()}", log_index, expected, found)
+
+
+def _describe(topics: tuple[bytes, ...], data: bytes) -> str:
+    name = event_name(topics[0]) if topics else "a log without topics"
+    words = [f"0x{topic.hex().lstrip('0') or '0'}" for topic in topics[1:]]
+    try:
+        words += [str(word) for word in decode(["uint256"] * (len(data) // 32), data)]
+    except DecodingError:
+        words.append(f"0x{data.hex()}")
+    return f"{name}({', '.join(words)})"

@@ -7,11 +7,12 @@ from dataclasses import asdict
 from functools import cache
 from typing import Any
 
-from eth_abi.abi import encode
+from eth_abi.abi import decode, encode
 from eth_utils.abi import collapse_if_tuple
 from eth_utils.crypto import keccak
 
 from peerwatt import artifacts, signing
+from peerwatt.audit.history import Log
 from peerwatt.market import words
 from peerwatt.market.bitfields import PackedWord
 from peerwatt.market.relay_words import pack_growths
@@ -73,6 +74,20 @@ def to_log(event: Event, domain: signing.Domain) -> tuple[tuple[bytes, ...], byt
     if all(kind in _WORD_KINDS for _, kind in data):
         return topics, b"".join([_to_word(arguments[name]) for name, _ in data])
     return topics, encode([kind for _, kind in data], [arguments[name] for name, _ in data])
+
+
+def read_event(log: Log) -> dict[str, Any]:
+    """The arguments of a log by their names in its ABI, addresses in lower case.
+
+    Raises:
+        KeyError: no event of the market or its registry.
+        DecodingError: it is not what the event's ABI says.
+    """
+    _, indexed, data = _get_shape(event_name(log.topics[0]))
+    kinds = _kinds()[log.topics[0]]
+    values = {name: decode([kinds[name]], topic)[0] for name, topic in zip(indexed, log.topics[1:], strict=True)}
+    values.update(zip((name for name, _ in data), decode([kind for _, kind in data], log.data), strict=True))
+    return values
 
 
 def event_name(topic: bytes) -> str:
@@ -154,3 +169,14 @@ def _get_shape(name: str) -> _Shape:
 @cache
 def _names() -> dict[bytes, str]:
     return {shape[0]: name for name, shape in _shapes().items()}
+
+
+@cache
+def _kinds() -> dict[bytes, dict[str, str]]:
+    kinds: dict[bytes, dict[str, str]] = {}
+    for contract in ("EnergyMarket", "EnergyRegistry"):
+        for entry in artifacts.load(contract).abi:
+            if entry["type"] == "event":
+                arguments = {argument["name"]: collapse_if_tuple(argument) for argument in entry["inputs"]}
+                kinds[_shapes()[entry["name"]][0]] = arguments
+    return kinds

@@ -10,7 +10,7 @@ from eth_abi.abi import decode
 from eth_abi.exceptions import DecodingError
 
 from peerwatt.audit.acts import Acts, Found
-from peerwatt.audit.calldata import MARKET, REGISTRY, UnreadableCall, decode_call
+from peerwatt.audit.calldata import MARKET, REGISTRY, decode_call
 from peerwatt.audit.encoding import event_name, to_log
 from peerwatt.audit.history import Block, Call, Log, Transaction
 from peerwatt.audit.inference import infer
@@ -21,6 +21,8 @@ from peerwatt.reference.publication import METER_CLASSES
 from peerwatt.reference.state import Event
 from peerwatt.refusals.base import MarketError
 from peerwatt.signing import Domain
+
+UNSEEN = "it came through another contract and the node gave no trace: senders and signatures are unchecked"
 
 
 @dataclass(frozen=True)
@@ -151,27 +153,25 @@ class Replay:
 
     def _do(self, transaction: Transaction, now_s: int, found: Found | None) -> str | None:
         """Does the calls of a transaction; the reason if one of them must have been refused."""
-        deposits = self._deposits(transaction)
-        if transaction.calls is None:
-            what = "it came through another contract and the node gave no trace: signatures and senders are unchecked"
-            self.unchecked.append(Unchecked(f"0x{transaction.hash.hex()}", what))
-            return infer(self.acts, transaction, now_s)
-        for call in transaction.calls:
-            reason = self._call(call, now_s, deposits, found)
-            if reason is not None:
-                return reason
-        return None
-
-    def _call(self, call: Call, now_s: int, deposits: Iterator[int], found: Found | None) -> str | None:
         try:
-            invocation = decode_call(self._contracts[call.contract], call.data)
-            self.counts[invocation.function] += 1
-            self.acts.do(invocation, now_s, call.caller, deposits, found)
+            if transaction.calls is None:
+                self.unchecked.append(Unchecked(f"0x{transaction.hash.hex()}", UNSEEN))
+                infer(self.acts, transaction.logs, now_s)
+            else:
+                deposits = self._deposits(transaction)
+                for call in transaction.calls:
+                    self._call(call, now_s, deposits, found)
         except Refused as refused:
             return refused.reason
-        except (UnreadableCall, MarketError, ValueError, TypeError) as error:
-            return str(error)
+        except (MarketError, DecodingError, KeyError, ValueError, TypeError) as error:
+            # Calldata or logs that no honest contract has: the reference takes no value out of its type's range.
+            return f"{type(error).__name__}: {error}"
         return None
+
+    def _call(self, call: Call, now_s: int, deposits: Iterator[int], found: Found | None) -> None:
+        invocation = decode_call(self._contracts[call.contract], call.data)
+        self.counts[invocation.function] += 1
+        self.acts.do(invocation, now_s, call.caller, deposits, found)
 
     def _deposits(self, transaction: Transaction) -> Iterator[int]:
         for log in transaction.logs:

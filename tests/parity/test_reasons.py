@@ -11,13 +11,13 @@ import pytest
 from parity.direct import DIRECT, OTHERS, Direct
 from parity.scenes import MORE, SCENES, Scene
 from peerwatt.market import relay as items
+from peerwatt.market.records import pack
 from peerwatt.market.words import TableWord
 from peerwatt.reference import SELL, Refused, Registry, reasons
 from peerwatt.reference.parameters import MarketParameters, RegistryParameters
 from peerwatt.reference.tariffs import TariffHead
 from twin import NETWORK, OPERATOR, REGULATOR, STRANGER, TABLES, Home, Key, Setup, Twin, fresh
 from twin.chain import CONTRACTS, ZERO, compiled
-from twin.records import word
 
 MOCKS = Path(__file__).parent / "mocks"
 ODD = Setup(token=MOCKS / "OddToken.vy")
@@ -141,7 +141,7 @@ def test_publish_tariff__last_version__refused() -> None:
         done = twin.act(
             twin.contracts.market,
             "set_tariff",
-            (word(head), 2**15 - 1, *rows),
+            (pack(head), 2**15 - 1, *rows),
             registry,
             lambda: twin.market.set_tariff(twin.now, registry, head, 2**15 - 1, TABLES),
         )

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from peerwatt.market import relay as items
+from peerwatt.market.records import to_message
 from peerwatt.reference import Enrolment, Terms
 from peerwatt.reference.tariffs import Tables
 from twin import BALANCING, NETWORK, STRANGER, TABLES, TERMS, Home, Key, Twin
-from twin.records import message_of
 
 FLAT = Tables()
 STEEP = Tables(surcharges=tuple(range(10_000, 9_984, -1)), haircuts=(9_999,) * 15 + (1,), rebates=(10_000,) * 16)
@@ -70,7 +70,7 @@ class Ruling:
             enrolment = Enrolment(home.account.address, home.meter.address, 1_000, 500, deadline)
             twin.consent(home.account, enrolment)
             # Consent is for this message and no other.
-            assert message_of(enrolment).digest(twin.domain)
+            assert to_message(enrolment).digest(twin.domain)
         signer = STRANGER if rng.random() < 0.05 else None
         done = twin.enrol(
             home,

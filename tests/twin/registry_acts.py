@@ -8,6 +8,7 @@ from typing import Any
 
 from peerwatt import signing
 from peerwatt.exceptions import BadMessage
+from peerwatt.market.records import to_message
 from peerwatt.market.words import TableWord
 from peerwatt.reference import Enrolment, Market, MeterSwap, Registry, Terms
 from peerwatt.reference.participants import Agent
@@ -16,7 +17,6 @@ from peerwatt.reference.tariffs import Tables
 from peerwatt.signing import Domain, Rating, Signature
 from twin.chain import OPERATOR, REGULATOR, STRANGER, Deployment, Setup
 from twin.keys import Home, Key
-from twin.records import message_of
 
 # Odd numbers, so that every rounding of the market matters.
 TABLES = Tables(
@@ -193,7 +193,7 @@ class RegistryActs:
             signature: Signature | None = None
             if key is not None:
                 try:
-                    signature = key.sign(message_of(message), self.domain)
+                    signature = key.sign(to_message(message), self.domain)
                 except BadMessage:
                     # Nothing can be signed for the zero address: any signature will do.
                     signature = Signature(1, 1)
@@ -202,12 +202,12 @@ class RegistryActs:
                 signers.append(None)
             else:
                 words += [signature.r, signature.vs]
-                signers.append(self.recovered(lambda: message_of(message), signature.r, signature.vs))
+                signers.append(self.recovered(lambda: to_message(message), signature.r, signature.vs))
         return words, (signers[0], str(signers[1]))
 
     def consent(self, caller: Key, message: Enrolment | MeterSwap) -> str | None:
         """A contract wallet's consent, by call."""
-        digest = message_of(message).digest(self.domain)
+        digest = to_message(message).digest(self.domain)
         return self._split(
             caller, "consent", (digest,), lambda: self.registry.consent(self.now, caller.address, message)
         )

@@ -7,9 +7,9 @@ from typing import Any
 
 from peerwatt import signing
 from peerwatt.audit.calldata import MARKET, Invocation
-from peerwatt.audit.encoding import to_message
 from peerwatt.audit.items import find_signer, recover_or_nobody, signing_meter, to_reference
 from peerwatt.market import relay
+from peerwatt.market.records import to_message
 from peerwatt.market.words import TableWord
 from peerwatt.reference import Enrolment, Item, Market, MeterSwap, Registry, Terms
 from peerwatt.reference.participants import Agent

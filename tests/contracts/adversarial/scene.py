@@ -10,13 +10,13 @@ from typing import Any
 import boa
 from boa.util.abi import Address
 
+from peerwatt.market.records import pack
 from peerwatt.market.relay import Item
 from peerwatt.market.words import OrderWord, WalletWord
 from peerwatt.reference import BUY, SELL, Terms
 from peerwatt.reference.invariants import check_all
 from peerwatt.reference.reasons import CODES
 from twin.keys import Home, Key
-from twin.records import word
 from twin.twin import Twin
 
 # What one transaction may use since Osaka (EIP-7825).
@@ -86,7 +86,7 @@ class Scene:
         market, registry = twin.market, twin.contracts.registry.address
         device, exports = market.device(address), market.export_register(address)
         imports = market.import_register(address)
-        words = (word(device), word(exports), word(imports), score)
+        words = (pack(device), pack(exports), pack(imports), score)
         self.done(
             twin.act(
                 self.market,

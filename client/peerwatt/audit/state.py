@@ -1,0 +1,145 @@
+"""The end of a replay: what the contracts hold is what the reference holds, word by word, at the audited block."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from eth_abi.abi import encode
+from eth_utils.abi import collapse_if_tuple
+from eth_utils.crypto import keccak
+
+from peerwatt import artifacts
+from peerwatt.audit.calldata import MARKET, REGISTRY
+from peerwatt.audit.history import Block
+from peerwatt.audit.transport import Request, RpcError, Transport
+from peerwatt.market.deployment import Deployment
+from peerwatt.market.views import View, account_views, market_views, registry_views, result_views
+from peerwatt.reference import Market, Registry
+from peerwatt.reference.registry import Connection
+from peerwatt.signing import Domain
+
+TOKEN = "SettlementToken"
+# How many views are asked for at once: a node's answer stays small, and memory flat.
+VIEWS_AT_ONCE = 2_000
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A word that the chain holds and the reference does not.
+
+    Attributes:
+        view: contract, getter and arguments.
+        expected, found: words.
+    """
+
+    view: str
+    expected: int
+    found: int
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What a comparison found.
+
+    Attributes:
+        compared: how many words.
+        differences: those that differ.
+        refused: why the node did not give some of them, None if it gave all.
+        refused_count: how many.
+    """
+
+    compared: int
+    differences: tuple[Difference, ...]
+    refused: str | None = None
+    refused_count: int = 0
+
+
+def compare_state(
+    transport: Transport, deployment: Deployment, block: Block, market: Market, registry: Registry
+) -> Comparison:
+    """Reads every storage view of market, registry and token at a block, and compares it with the reference."""
+    domain = Domain(deployment.chain_id, deployment.market)
+    addresses = {MARKET: deployment.market, REGISTRY: deployment.registry, TOKEN: deployment.token}
+    compared, differences, refusals = 0, [], []
+    for part in _parts(_views(deployment, market, registry, domain)):
+        answers = transport.many([_call(addresses[contract], contract, view, block) for contract, view in part])
+        for (contract, (name, arguments, expected)), answer in zip(part, answers, strict=True):
+            if isinstance(answer, RpcError):
+                refusals.append(str(answer))
+                continue
+            compared += 1
+            found = _to_words(answer)
+            if found != expected:
+                label = f"{contract}.{name}({', '.join(_text(argument) for argument in arguments)})"
+                differences.append(Difference(label, expected, found))
+    refused = refusals[0] if refusals else None
+    return Comparison(compared, tuple(differences), refused, len(refusals))
+
+
+def _views(
+    deployment: Deployment, market: Market, registry: Registry, domain: Domain
+) -> Iterator[tuple[str, View]]:
+    accounts = sorted(
+        market.wallets.keys()
+        | market.calendars.keys()
+        | market.devices.keys()
+        | market.exports.keys()
+        | {account for account, _ in market.orders}
+        | {market.balancing_account, market.network_account}
+    )
+    for account in accounts:
+        for view in account_views(market, account):
+            yield MARKET, view
+    for view in market_views(market):
+        yield MARKET, view
+    for view in result_views(market, sorted(market.books.keys() | market.results.keys())):
+        yield MARKET, view
+    for view in registry_views(registry, domain, accounts, sorted(registry.meter_bound_to)):
+        yield REGISTRY, view
+    for connection, held in registry.connections.items():
+        yield REGISTRY, ("connections", (connection,), _connection_words(held))
+    yield TOKEN, ("balanceOf", (deployment.market,), market.token_balance)
+
+
+def _connection_words(held: Connection) -> int:
+    """The three words of a connection's record, one after the other."""
+    return int(held.account, 16) << 512 | int(held.known) << 256 | held.score
+
+
+def _parts(views: Iterator[tuple[str, View]]) -> Iterator[list[tuple[str, View]]]:
+    part: list[tuple[str, View]] = []
+    for view in views:
+        part.append(view)
+        if len(part) == VIEWS_AT_ONCE:
+            yield part
+            part = []
+    if part:
+        yield part
+
+
+def _call(address: str, contract: str, view: View, block: Block) -> Request:
+    name, arguments, _ = view
+    selector, kinds = _getter(contract, name)
+    data = selector + encode(kinds, arguments)
+    return "eth_call", [{"to": address, "data": f"0x{data.hex()}"}, hex(block.number)]
+
+
+@cache
+def _getter(contract: str, name: str) -> tuple[bytes, Sequence[str]]:
+    for entry in artifacts.load(contract).abi:
+        if entry["type"] == "function" and entry["name"] == name:
+            kinds = [collapse_if_tuple(argument) for argument in entry["inputs"]]
+            return bytes(keccak(text=f"{name}({','.join(kinds)})")[:4]), kinds
+    raise LookupError(f"{contract} has no getter {name}")
+
+
+def _to_words(answer: Any) -> int:
+    """A getter's answer as one integer, its words one after the other."""
+    return int(answer, 16) if isinstance(answer, str) and answer not in ("0x", "") else 0
+
+
+def _text(argument: Any) -> str:
+    return f"0x{argument.hex()}" if isinstance(argument, bytes) else str(argument)

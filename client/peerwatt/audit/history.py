@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +74,25 @@ class Transaction:
     logs: tuple[Log, ...]
 
 
-@dataclass
-class History:
-    """A market's chain from its deployment to a block.
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A stretch of the chain, read at once.
 
     Attributes:
-        blocks: by number, those that hold one of the transactions, and the last one.
-        last: the block that the audit is about.
+        first: number of its first block.
+        end: its last block; reading can go on after it.
+        blocks: by number, those that hold one of the logs.
+        transactions: those in which a contract of the market logged something, in the chain's sequence.
+        transfers: the token's logs of what moved to the market or from it, in the chain's sequence.
     """
 
-    last: Block
-    blocks: dict[int, Block] = field(default_factory=dict)
-    transactions: list[Transaction] = field(default_factory=list)
+    first: int
+    end: Block
+    blocks: dict[int, Block]
+    transactions: tuple[Transaction, ...]
+    transfers: tuple[Log, ...]
+
+    def pairs(self) -> Iterator[tuple[Transaction, Block]]:
+        """Each transaction with its block."""
+        for transaction in self.transactions:
+            yield transaction, self.blocks[transaction.block]

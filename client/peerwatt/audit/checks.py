@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from peerwatt.reference import Market, invariants
+from peerwatt.reference import Market, invariants, promises
+from peerwatt.reference.state import MarketState
 from peerwatt.reference.values import BUY
 
 # Of one check; the rest is counted.
@@ -87,7 +88,8 @@ def _events(*names: str) -> Callable[[Market], int]:
     return lambda market: sum(event.name in names for event in market.log)
 
 
-_Invariant = Callable[[Market], list[str]]
+_moves = _events("Deposited", "Withdrawn")
+_Invariant = Callable[[MarketState], list[str]]
 # Promise, what it proves, what is counted.
 PROMISES: dict[_Invariant, tuple[int | None, str, Callable[[Market], int]]] = {
     invariants.results_match_books: (1, "the price of each window follows from its book alone", _windows),
@@ -96,24 +98,24 @@ PROMISES: dict[_Invariant, tuple[int | None, str, Callable[[Market], int]]] = {
     invariants.free_money_never_negative: (2, "no wallet reserves more than it holds", _wallets),
     invariants.reserves_match_orders: (2, "reserves are the worst case of the open orders", _wallets),
     invariants.tokens_cover_free_money: (3, "all free money could leave at once", _wallets),
-    invariants.tokens_follow_deposits: (3, "deposits and withdrawals alone move tokens", _events("Deposited", "Withdrawn")),
+    invariants.tokens_follow_deposits: (3, "deposits and withdrawals alone move tokens", _moves),
     invariants.escrow_is_backed_by_buyers: (3, "what sellers got in advance is reserved by buyers", _windows),
-    invariants.nobody_pays_above_the_limit: (4, "no buyer paid more and no seller got less than signed", _settled),
+    promises.nobody_pays_above_the_limit: (4, "no buyer paid more and no seller got less than signed", _settled),
     invariants.one_order_per_window: (5, "one order for each account and window, settled once", _settled),
-    invariants.registers_only_grow: (5, "registers only grow", _events("ReportSettled")),
-    invariants.nonces_only_grow: (5, "no order was replayed", _events("OrderPlaced", "OrderCancelled")),
-    invariants.only_metered_energy_is_paid: (6, "sellers are paid for metered energy only", _sales),
-    invariants.money_is_conserved: (7, "payments = receipts + network + balancing account", _finished),
-    invariants.energy_is_conserved: (7, "Wh bought = delivered + shortfall + rounding", _finished),
-    invariants.fills_bracket_the_volume: (7, "fills differ by less than one Wh for each rationed order", _windows),
+    promises.registers_only_grow: (5, "registers only grow", _events("ReportSettled")),
+    promises.nonces_only_grow: (5, "no order was replayed", _events("OrderPlaced", "OrderCancelled")),
+    promises.only_metered_energy_is_paid: (6, "sellers are paid for metered energy only", _sales),
+    promises.money_is_conserved: (7, "payments = receipts + network + balancing account", _finished),
+    promises.energy_is_conserved: (7, "Wh bought = delivered + shortfall + rounding", _finished),
+    promises.fills_bracket_the_volume: (7, "fills differ by less than one Wh for each rationed order", _windows),
     invariants.net_matches_settled: (7, "each window's net is that of its settled orders", _windows),
     invariants.balances_follow_log: (7, "each balance is its deposits, withdrawals and settlements", _wallets),
     invariants.escrow_accounts_for_the_difference: (7, "balances less tokens are the escrow, exactly", _windows),
     invariants.left_matches_unsettled: (8, "what is left to settle is counted exactly", _windows),
     invariants.calendars_match_orders: (8, "no open window is forgotten", _accounts),
     invariants.calendars_fit: (8, "an idle home can always order", _accounts),
-    invariants.scores_are_in_range: (9, "scores lie between 0 and 10,000", _wallets),
-    invariants.scores_move_by_metering_alone: (9, "scores move by metered delivery alone", _settled),
+    promises.scores_are_in_range: (9, "scores lie between 0 and 10,000", _wallets),
+    promises.scores_move_by_metering_alone: (9, "scores move by metered delivery alone", _settled),
     invariants.words_fit: (None, "every value fits its storage word", _wallets),
 }
 
@@ -122,16 +124,3 @@ def check_promises(market: Market) -> Iterator[Check]:
     """Each invariant of the reference as a check, on the market as the replay left it."""
     for invariant, (promise, what, count) in PROMISES.items():
         yield Check.made(invariant.__name__, promise, what, count(market), invariant(market))
-
-
-def check_disclosure(market: Market) -> Check:
-    """Promise 10: how many import registers homes published, and whether they had chosen to."""
-    rated: dict[str, bool] = {}
-    published, violations = 0, []
-    for event in market.log:
-        if event.name == "RatedSet":
-            rated[str(event.values["account"])] = bool(event.values["rated"])
-        elif event.name == "ReportSettled" and event.values["side"] == BUY:
-            published += 1
-    what = "consumption is on the chain only where a home's meter published it"
-    return Check.made("consumption_published_by_choice", 10, what, published, violations)

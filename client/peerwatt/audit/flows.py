@@ -1,4 +1,4 @@
-"""The token's own logs beside the market's: every deposit and withdrawal moved exactly its tokens, and nothing else did."""
+"""The token's own logs beside the market's: each deposit and withdrawal moved its tokens, and nothing else did."""
 
 from __future__ import annotations
 

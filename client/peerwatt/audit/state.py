@@ -58,13 +58,17 @@ class Comparison:
 
 
 def compare_state(
-    transport: Transport, deployment: Deployment, block: Block, market: Market, registry: Registry
+    transport: Transport, deployment: Deployment, block: Block, market: Market, registry: Registry, given: int = 0
 ) -> Comparison:
-    """Reads every storage view of market, registry and token at a block, and compares it with the reference."""
+    """Reads every storage view of market, registry and token at a block, and compares it with the reference.
+
+    Args:
+        given: tokens that the market got without a deposit [base units].
+    """
     domain = Domain(deployment.chain_id, deployment.market)
     addresses = {MARKET: deployment.market, REGISTRY: deployment.registry, TOKEN: deployment.token}
     compared, differences, refusals = 0, [], []
-    for part in _parts(_views(deployment, market, registry, domain)):
+    for part in _parts(_views(deployment, market, registry, domain, given)):
         answers = transport.many([_call(addresses[contract], contract, view, block) for contract, view in part])
         for (contract, (name, arguments, expected)), answer in zip(part, answers, strict=True):
             if isinstance(answer, RpcError):
@@ -80,7 +84,7 @@ def compare_state(
 
 
 def _views(
-    deployment: Deployment, market: Market, registry: Registry, domain: Domain
+    deployment: Deployment, market: Market, registry: Registry, domain: Domain, given: int
 ) -> Iterator[tuple[str, View]]:
     accounts = sorted(
         market.wallets.keys()
@@ -101,7 +105,7 @@ def _views(
         yield REGISTRY, view
     for connection, held in registry.connections.items():
         yield REGISTRY, ("connections", (connection,), _connection_words(held))
-    yield TOKEN, ("balanceOf", (deployment.market,), market.token_balance)
+    yield TOKEN, ("balanceOf", (deployment.market,), market.token_balance + given)
 
 
 def _connection_words(held: Connection) -> int:

@@ -1,0 +1,150 @@
+"""Identity: the code on the chain is what these sources compile to, with exactly these parameters and roles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+
+from eth_abi.abi import decode
+from eth_utils.crypto import keccak
+
+from peerwatt import artifacts
+from peerwatt.audit.checks import Check
+from peerwatt.audit.history import Block
+from peerwatt.audit.transport import RpcError, Transport, ask
+from peerwatt.market.deployment import Deployment
+from peerwatt.signing import Domain
+
+ROLE_ACCEPTED = f"0x{keccak(text='RoleAccepted(uint256,address)').hex()}"
+REGISTRY_ARGUMENTS = ["address", "address", "address", "uint256", "address", "address", "address"]
+WORD = 32
+# How far before the market's block its registry is looked for, in steps.
+SEARCH = (16, 512, 16_384, 524_288)
+ROLES = ("operator", "regulator", "balancing account", "network account")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What the registry was deployed with.
+
+    Attributes:
+        accepted_meter_classes: bitmap of the constructor; None where the deployment was not found.
+        predecessor: address of the older registry, lower case; zero for none.
+        holders: first holder of each role, lower case, as its constructor logged them.
+    """
+
+    accepted_meter_classes: int | None
+    predecessor: str
+    holders: tuple[str, ...]
+
+
+def expected_code(name: str, deployment: Deployment, predecessor: str) -> bytes:
+    """The code that a contract must have: the shipped one, followed by its immutables."""
+    artifact = artifacts.load(name)
+    domain = Domain(deployment.chain_id, deployment.market)
+    numbers = asdict(deployment.parameters)
+    known = {
+        **{f"parameters.{key}": value.to_bytes(WORD, "big") for key, value in numbers.items()},
+        "parameters.token": _address(deployment.token),
+        "parameters.registry": _address(deployment.registry),
+        "signing.VERIFYING_CONTRACT": _address(deployment.market),
+        "signing.CHAIN_ID": deployment.chain_id.to_bytes(WORD, "big"),
+        "signing.DOMAIN": domain.separator,
+        "consent.MARKET": _address(deployment.market),
+        "MARKET": _address(deployment.market),
+        "enrolment.predecessor": _address(predecessor),
+    }
+    data = bytearray(artifact.immutables_size)
+    for key, where in artifact.immutables.items():
+        data[where.offset : where.offset + where.length] = known[key]
+    return artifact.runtime_bytecode + bytes(data)
+
+
+def find_origin(transport: Transport, deployment: Deployment) -> Origin | None:
+    """Finds the registry's deployment by what its constructor logged; None if the node does not give it."""
+    for step in SEARCH:
+        first = max(0, deployment.block - step)
+        query = {
+            "address": deployment.registry,
+            "topics": [ROLE_ACCEPTED],
+            "fromBlock": hex(first),
+            "toBlock": hex(deployment.block),
+        }
+        try:
+            logs = ask(transport, "eth_getLogs", query)
+        except RpcError:
+            return None
+        if logs:
+            holders = tuple(f"0x{log['topics'][2][-40:]}".lower() for log in logs[: len(ROLES)])
+            raw = ask(transport, "eth_getTransactionByHash", logs[0]["transactionHash"])
+            return _read_arguments(bytes.fromhex(raw["input"][2:]), holders)
+        if first == 0:
+            return None
+    return None
+
+
+def _read_arguments(data: bytes, holders: tuple[str, ...]) -> Origin:
+    bytecode = artifacts.load("EnergyRegistry").bytecode
+    size = WORD * len(REGISTRY_ARGUMENTS)
+    if not data.startswith(bytecode) or len(data) != len(bytecode) + size:
+        # Deployed by another contract, or another code: the code itself is checked on its own.
+        return Origin(None, "0x" + "00" * 20, holders)
+    arguments = decode(REGISTRY_ARGUMENTS, data[-size:])
+    return Origin(arguments[3], arguments[6], holders)
+
+
+def check_identity(
+    transport: Transport, deployment: Deployment, origin: Origin | None, block: Block
+) -> Iterator[Check]:
+    """Compares code, parameters and roles with the sources and the manifest."""
+    predecessor = origin.predecessor if origin else "0x" + "00" * 20
+    contracts = deployment.contracts()
+    codes = {
+        name: bytes.fromhex(ask(transport, "eth_getCode", address, hex(block.number))[2:])
+        for name, address in contracts.items()
+    }
+    shipped = [name for name in contracts if name != "SettlementToken"]
+    violations = [
+        violation for name in shipped for violation in _compare_code(name, codes[name], deployment, predecessor)
+    ]
+    what = "the code on the chain is the shipped one, with the manifest's parameters as its immutables"
+    yield Check.made("code_is_shipped", None, what, len(shipped), violations)
+    stale = [
+        f"{name} at {contracts[name]} has code hash {found}, the manifest says {deployment.code_hash.get(name)}"
+        for name, code in codes.items()
+        if (found := f"0x{keccak(code).hex()}") != deployment.code_hash.get(name)
+    ]
+    yield Check.made("code_is_the_manifests", None, "code hashes are those of the manifest", len(codes), stale)
+    yield _check_roles(deployment, origin)
+
+
+def _compare_code(name: str, code: bytes, deployment: Deployment, predecessor: str) -> list[str]:
+    artifact = artifacts.load(name)
+    address = deployment.contracts()[name]
+    if not artifact.matches(code):
+        return [f"{name} at {address} is not the shipped code ({len(code)} bytes, {artifact.deployed_size} expected)"]
+    expected = expected_code(name, deployment, predecessor)
+    return [
+        f"{name} at {address}: {key} is 0x{artifact.get_immutable(code, key).hex()}, "
+        f"0x{artifact.get_immutable(expected, key).hex()} expected"
+        for key in artifact.immutables
+        if artifact.get_immutable(code, key) != artifact.get_immutable(expected, key)
+    ]
+
+
+def _check_roles(deployment: Deployment, origin: Origin | None) -> Check:
+    what = "the first holders of the roles are the manifest's"
+    if origin is None:
+        text = "the registry's deployment was not found in the node's logs"
+        return Check.made("roles_are_the_manifests", None, what, 0, (), text)
+    named = [holder.lower() for holder in asdict(deployment.roles).values()]
+    wrong = [
+        f"the {role} was {found}, the manifest says {expected}"
+        for role, found, expected in zip(ROLES, origin.holders, named, strict=False)
+        if found != expected
+    ]
+    return Check.made("roles_are_the_manifests", None, what, len(origin.holders), wrong)
+
+
+def _address(address: str) -> bytes:
+    return bytes.fromhex(address[2:]).rjust(WORD, b"\0")

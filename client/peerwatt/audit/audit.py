@@ -123,7 +123,7 @@ class Audit:
                 self._delivered_by_class[str(self._classes.get(entry.account, "unknown"))] += entry.delivered_wh
 
     def _predecessor(self) -> Callable[[bytes], int] | None:
-        """The scores that connections bring from an older registry: what that one says at the block of the enrolment."""
+        """The scores that connections bring from an older registry, as it tells them at the block of an enrolment."""
         if self.origin is None or self.origin.predecessor == ZERO_ADDRESS:
             return None
         older = self.origin.predecessor
@@ -133,7 +133,7 @@ class Audit:
             try:
                 return int(ask(self.transport, "eth_call", query, hex(self._block)), 16)
             except RpcError as error:
-                text = f"{self.transport.name} does not tell a score of registry {older} at block {self._block}: {error}"
+                text = f"{self.transport.name} gives no score of registry {older} at block {self._block}: {error}"
                 raise SourceIncomplete(text) from error
 
         return score_of

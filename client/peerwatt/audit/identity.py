@@ -50,7 +50,7 @@ def expected_code(name: str, deployment: Deployment, predecessor: str) -> bytes:
         "signing.VERIFYING_CONTRACT": _address(deployment.market),
         "signing.CHAIN_ID": deployment.chain_id.to_bytes(WORD, "big"),
         "signing.DOMAIN": domain.separator,
-        "consent.MARKET": _address(deployment.market),
+        "agreement.MARKET": _address(deployment.market),
         "MARKET": _address(deployment.market),
         "enrolment.predecessor": _address(predecessor),
     }

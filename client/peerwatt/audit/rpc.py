@@ -112,7 +112,7 @@ class HttpTransport:
         self.close()
 
     def many(self, requests: Sequence[Request], attempts: int | None = None) -> list[Any]:
-        """See `Transport`. One thread may ask at a time."""
+        """See `Transport`. Several threads may ask at the same time."""
         results: list[Any] = [None] * len(requests)
         waiting = list(range(len(requests)))
         tries = 0

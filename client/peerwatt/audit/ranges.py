@@ -4,7 +4,7 @@ from __future__ import annotations
 
 # A chunk of this many logs keeps memory flat, and is ample for the cost of a question.
 MANY_LOGS = 4_000
-START, LARGEST = 1_000, 1_000_000
+START, LARGEST = 64, 1_000_000
 # After a refusal the length stays for so many answers.
 CAUTION = 16
 

@@ -16,6 +16,7 @@ SLOT = "0x" + "01" * 32
 Json = dict[str, Any]
 FEES = {"maxPriorityFeePerGas": 1, "maxFeePerGas": 10**9}
 ACCESS = [{"address": TO, "storageKeys": [SLOT, SLOT]}]
+BLOB = "0x01" + "02" * 31
 AUTHORIZATION = KEY.sign_authorization({"chainId": 5, "address": TO, "nonce": 7})
 
 KINDS: dict[str, Json] = {
@@ -23,6 +24,14 @@ KINDS: dict[str, Json] = {
     "EIP-155": {"gasPrice": 10**9, "chainId": 31337},
     "access list": {"type": 1, "gasPrice": 10**9, "chainId": 5, "accessList": ACCESS},
     "dynamic fee": {"type": 2, "chainId": 5, **FEES, "accessList": []},
+    "blobs": {
+        "type": 3,
+        "chainId": 5,
+        **FEES,
+        "accessList": ACCESS,
+        "maxFeePerBlobGas": 7,
+        "blobVersionedHashes": [BLOB],
+    },
     "set code": {"type": 4, "chainId": 5, **FEES, "accessList": ACCESS, "authorizationList": [AUTHORIZATION]},
 }
 
@@ -34,6 +43,8 @@ def sign(kind: str, to: str | None = TO, data: str = "0x1234") -> tuple[Json, by
     raw: Json = {name: hex(value) for name, value in fields.items() if isinstance(value, int)}
     raw |= {"input": data, "to": to, "from": KEY.address, "hash": f"0x{signed.hash.hex()}"}
     raw |= {"v": hex(signed.v), "r": hex(signed.r), "s": hex(signed.s), "accessList": fields.get("accessList", [])}
+    if kind == "blobs":
+        raw["blobVersionedHashes"] = [BLOB]
     if kind == "set code":
         raw["authorizationList"] = [
             {
@@ -51,8 +62,8 @@ def sign(kind: str, to: str | None = TO, data: str = "0x1234") -> tuple[Json, by
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("to", [TO, None], ids=["call", "deployment"])
 def test_is_authentic__signed__true(kind: str, to: str | None) -> None:
-    if kind == "set code":
-        # There is no deployment of this type.
+    if kind in ("blobs", "set code"):
+        # There is no deployment of these types.
         to = TO
     raw, encoded = sign(kind, to)
     assert is_authentic(raw) is True
@@ -95,10 +106,8 @@ def test_is_authentic__upper_value_of_s__false() -> None:
     assert is_authentic({**twin, "hash": f"0x{keccak(encode_transaction(twin)).hex()}"}) is False
 
 
-@pytest.mark.parametrize(
-    "change", [{"type": "0x3"}, {"type": "0x7e"}, {"r": "0x0", "s": "0x0"}, {"r": None, "s": None}]
-)
-def test_is_authentic__blobs_or_no_signature__none(change: Json) -> None:
+@pytest.mark.parametrize("change", [{"type": "0x7e"}, {"r": "0x0", "s": "0x0"}, {"r": None, "s": None}])
+def test_is_authentic__unknown_type_or_no_signature__none(change: Json) -> None:
     assert is_authentic({**sign("dynamic fee")[0], **change}) is None
 
 

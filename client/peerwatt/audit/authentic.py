@@ -23,6 +23,7 @@ _SIGNED = {
     LEGACY: ("nonce", "gasPrice", *_COMMON),
     1: ("chainId", "nonce", "gasPrice", *_COMMON, "accessList"),
     2: _PRICED,
+    3: (*_PRICED, "maxFeePerBlobGas", "blobVersionedHashes"),
     4: (*_PRICED, "authorizationList"),
 }
 _DATA = {"to", "input"}
@@ -52,7 +53,7 @@ def is_authentic(raw: Raw) -> bool | None:
     Args:
         raw: as `eth_getTransactionByHash` gives it.
     Returns:
-        None where that can't be told: the type is unknown (blobs among them), or the node gave no signature.
+        None where that can't be told: the type is unknown, or the node gave no signature.
     """
     try:
         encoded = encode_transaction(raw)
@@ -156,6 +157,8 @@ def _field(name: str, raw: Raw) -> Any:
             [bytes.fromhex(entry["address"][2:]), [bytes.fromhex(key[2:]) for key in entry["storageKeys"]]]
             for entry in value
         ]
+    if name == "blobVersionedHashes":
+        return [bytes.fromhex(entry[2:]) for entry in value]
     if name == "authorizationList":
         return [
             [

@@ -15,9 +15,9 @@ from pathlib import Path
 
 from rich.console import Console
 
+from peerwatt.pages.layout import Figure
 from peerwatt.study.report.curves import curves_figure
 from peerwatt.study.report.energy import energy_figure
-from peerwatt.study.report.layout import Figure
 from peerwatt.study.report.plot import text_width
 from peerwatt.study.results import StudyResult
 from peerwatt.study.runner import StudyOptions, play
@@ -33,13 +33,13 @@ _COLOUR = re.compile(r"\.swatch\.([a-z]+)(?=[^{}]*\{ ?color: ([^;}]+);)")
 
 def read_style() -> tuple[str, dict[str, str]]:
     """The report's rules for drawings and its legend's colours, the light theme's values written out."""
-    sheet = resources.files("peerwatt.study.report").joinpath("style.css").read_text(encoding="utf-8")
+    sheet = resources.files("peerwatt.pages").joinpath("page.css").read_text(encoding="utf-8")
+    drawings = resources.files("peerwatt.study.report").joinpath("style.css").read_text(encoding="utf-8")
     variables = dict(_VARIABLE.findall(sheet.partition("@media")[0].partition("*")[0]))
 
     def fixed(rules: str) -> str:
         return re.sub(r"var\(--([a-z]+)\)", lambda found: variables[found[1]], rules)
 
-    drawings = sheet[sheet.index("svg text {") : sheet.index("@media screen and (max-width")]
     colours = {name: fixed(colour) for name, colour in _COLOUR.findall(sheet)}
     return fixed(drawings), colours | {"dot": variables["ink"], "paper": variables["paper"]}
 

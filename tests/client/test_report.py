@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from peerwatt.pages.markup import coordinate, escape, tag
+from peerwatt.pages.numbers import Money, grouped, kwh, share
 from peerwatt.study.report import render_page, render_summary, write_report
-from peerwatt.study.report.amounts import Money, grouped, kwh, share
 from peerwatt.study.report.flows import left_over, paid_in
-from peerwatt.study.report.markup import coordinate, escape, tag
 from peerwatt.study.report.plot import Scale, nice_scale, spread
 from peerwatt.study.results import HomeResult, MoneyFlows, StudyResult, Summary, WindowResult
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import median
 
+from peerwatt.pages.layout import Figure, Table, legend, plot
+from peerwatt.pages.markup import Markup, join, tag
+from peerwatt.pages.numbers import Money, grouped, percent, plural
+
 from ..results import HomeResult, StudyResult
-from .amounts import Money, grouped, percent, plural
-from .layout import Figure, Table, legend, plot
-from .markup import Markup, join, tag
 from .plot import (
     WIDTH,
     Bands,

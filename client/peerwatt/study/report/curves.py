@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
+from peerwatt.pages.layout import Figure, Table, legend, plot
+from peerwatt.pages.markup import Markup, join, tag
+from peerwatt.pages.numbers import WH_PER_KWH, Money, clock, kwh, kwh_exact
+
 from ..results import StudyResult, WindowResult
-from .amounts import WH_PER_KWH, Money, clock, kwh, kwh_exact
-from .layout import Figure, Table, legend, plot
-from .markup import Markup, join, tag
 from .plot import WIDTH, Scale, left_axis, line, nice_scale, picture, points, text, text_width, tick_text
 
 # A side that goes on this many times farther than the other is cut, and the cut is said.

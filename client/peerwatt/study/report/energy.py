@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from peerwatt.pages.layout import Figure, Table, legend, plot
+from peerwatt.pages.markup import Markup, join, tag
+from peerwatt.pages.numbers import WH_PER_KWH, clock, duration, grouped, kwh, kwh_exact, share
+
 from ..results import StudyResult, WindowResult
-from .amounts import WH_PER_KWH, clock, clocks, duration, grouped, kwh, kwh_exact, share
-from .layout import Figure, Table, legend, plot
-from .markup import Markup, join, tag
+from .amounts import clocks
 from .plot import WIDTH, Bands, Scale, clock_axis, hover, left_axis, nice_scale, picture, points, rect
 
 LEFT, RIGHT, TOP = 58.0, 26.0, 34.0

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from peerwatt.pages.layout import Figure, Table, plot
+from peerwatt.pages.markup import Markup, tag
+from peerwatt.pages.numbers import Money, grouped, share
+
 from ..results import MoneyFlows, StudyResult
-from .amounts import Money, grouped, share
-from .layout import Figure, Table, plot
-from .markup import Markup, tag
 from .plot import WIDTH, hover, picture, rect, spread, text
 
 HEIGHT, TOP, BAR = 320.0, 30.0, 16.0

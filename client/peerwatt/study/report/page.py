@@ -4,28 +4,16 @@ from __future__ import annotations
 
 from importlib import resources
 
+from peerwatt.pages.layout import document, key_number
+from peerwatt.pages.markup import Markup, join, tag
+from peerwatt.pages.numbers import MINUS, Money, clock, day, duration, grouped, kwh, kwh_number, percent, plural, share
+
 from ..results import StudyResult, Summary
-from .amounts import (
-    MINUS,
-    Money,
-    check_words,
-    clock,
-    day,
-    duration,
-    grouped,
-    kwh,
-    kwh_number,
-    mean_price,
-    percent,
-    plural,
-    share,
-)
+from .amounts import check_words, mean_price
 from .bills import bills_figure
 from .curves import curves_figure
 from .energy import energy_figure
 from .flows import flows_figure
-from .layout import key_number
-from .markup import Markup, join, tag
 from .prices import prices_figure
 from .reputation import reputation_figure
 
@@ -67,26 +55,13 @@ def render_page(result: StudyResult) -> str:
         flows_figure(result),
     )
     style = resources.files(__package__).joinpath("style.css").read_text(encoding="utf-8")
-    page = tag(
-        "html",
-        tag(
-            "head",
-            tag("meta", charset="utf-8"),
-            tag("meta", name_="viewport", content="width=device-width, initial-scale=1"),
-            tag("meta", name_="color-scheme", content="light dark"),
-            tag("title", f"peerwatt study: {_community(result.summary)}"),
-            # Style is not parsed for entities in HTML; the sheet is ours and has nothing to escape.
-            tag("style", Markup(style)),
-        ),
-        tag(
-            "body",
-            _header(result),
-            tag("main", [figure.render(number) for number, figure in enumerate(figures, start=1)]),
-            _footer(result),
-        ),
-        lang="en",
+    return document(
+        f"peerwatt study: {_community(result.summary)}",
+        _header(result),
+        tag("main", [figure.render(number) for number, figure in enumerate(figures, start=1)]),
+        _footer(result),
+        style=style,
     )
-    return f"<!DOCTYPE html>\n{page}\n"
 
 
 def _community(summary: Summary) -> str:

@@ -6,8 +6,8 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from .amounts import shorten
-from .markup import Child, Markup, join, tag
+from peerwatt.pages.markup import Child, Markup, join, tag
+from peerwatt.pages.numbers import shorten
 
 WIDTH = 960.0
 # Room that a time of day needs on an axis.

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from peerwatt.pages.layout import Figure, Table, legend, plot
+from peerwatt.pages.markup import Markup, tag
+from peerwatt.pages.numbers import Money, clock, kwh, kwh_exact
+
 from ..results import StudyResult
-from .amounts import Money, clock, clocks, kwh, kwh_exact, mean_price
-from .layout import Figure, Table, legend, plot
-from .markup import Markup, tag
+from .amounts import clocks, mean_price
 from .plot import (
     WIDTH,
     Bands,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from peerwatt.pages.layout import Figure, Table, legend, plot
+from peerwatt.pages.markup import Markup, tag
+from peerwatt.pages.numbers import grouped, kwh_exact, plural, share, shorten
 from peerwatt.reference.reputation import LETTERS, POINTS, POINTS_PER_BAND
 
 from ..results import HomeResult, StudyResult
-from .amounts import grouped, kwh_exact, plural, share, shorten
-from .layout import Figure, Table, legend, plot
-from .markup import Markup, tag
 from .plot import WIDTH, Bands, Scale, hover, left_axis, line, name_label, nice_scale, picture, rect, text
 
 # Up to so many homes whose score moved get a row each; more are counted by rating.

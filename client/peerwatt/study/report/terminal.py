@@ -8,22 +8,10 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from peerwatt.pages.numbers import MINUS, Money, clock, day, duration, grouped, kwh, kwh_short, percent, plural, share
+
 from ..results import StudyResult, WindowResult
-from .amounts import (
-    MINUS,
-    Money,
-    check_words,
-    clock,
-    day,
-    duration,
-    grouped,
-    kwh,
-    kwh_short,
-    mean_price,
-    percent,
-    plural,
-    share,
-)
+from .amounts import check_words, mean_price
 from .flows import left_over, paid_in, receipts
 
 # More windows than this are shown by their beginning and their end.

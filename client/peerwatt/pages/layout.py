@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from importlib import resources
 
 from .markup import Child, Markup, join, tag
 
@@ -105,3 +106,27 @@ def key_number(value: str, unit: str, name: str, details: Iterable[str]) -> Mark
 def paragraphs(texts: Iterable[str]) -> Markup:
     """Each text a paragraph."""
     return join(tag("p", words) for words in texts)
+
+
+def document(title: str, *body: Child, style: str = "") -> str:
+    """A whole page that needs nothing else.
+
+    Args:
+        style: rules of this page, after those of all pages.
+    """
+    sheet = resources.files(__package__).joinpath("page.css").read_text(encoding="utf-8")
+    page = tag(
+        "html",
+        tag(
+            "head",
+            tag("meta", charset="utf-8"),
+            tag("meta", name_="viewport", content="width=device-width, initial-scale=1"),
+            tag("meta", name_="color-scheme", content="light dark"),
+            tag("title", title),
+            # Style is not parsed for entities in HTML; the sheets are ours and have nothing to escape.
+            tag("style", Markup(f"{sheet}\n{style}")),
+        ),
+        tag("body", *body),
+        lang="en",
+    )
+    return f"<!DOCTYPE html>\n{page}\n"

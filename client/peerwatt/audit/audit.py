@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from eth_utils.crypto import keccak
 
-from peerwatt.audit.checks import Check, check_promises
+from peerwatt.audit.checkpoint import Checkpoint, Unusable
+from peerwatt.audit.checks import PROMISES, Check, check_promises
 from peerwatt.audit.chunks import read_block
-from peerwatt.audit.failures import SourceContradiction, SourceIncomplete
+from peerwatt.audit.crosscheck import crosscheck
+from peerwatt.audit.failures import SourceContradiction, SourceIncomplete, SourcesDisagree
 from peerwatt.audit.flows import TokenFlows
 from peerwatt.audit.history import Block, Chunk
 from peerwatt.audit.identity import Origin, check_identity, find_origin
 from peerwatt.audit.merit_order import MeritOrders
+from peerwatt.audit.readings import read_word, tell_apart
 from peerwatt.audit.replay import Divergence, Replay
-from peerwatt.audit.report import SHOWN, Report, Totals
-from peerwatt.audit.signers import SignerPool
+from peerwatt.audit.report import SHOWN, Report
+from peerwatt.audit.signers import Bindings, SignerPool
 from peerwatt.audit.source import History, read_history
-from peerwatt.audit.state import Comparison, compare_state
+from peerwatt.audit.stakes import Stakes
+from peerwatt.audit.state import Comparison, Difference, compare_state
+from peerwatt.audit.subject import describe_market, read_currency
+from peerwatt.audit.totals import add_up
 from peerwatt.audit.transport import RpcError, Transport, ask
 from peerwatt.market.deployment import Deployment
 from peerwatt.reference.settlement import Settled
@@ -27,15 +36,37 @@ from peerwatt.reference.values import BUY, ZERO_ADDRESS
 
 EVERY_CLASS = 2**64 - 1
 SCORE_OF = bytes(keccak(text="score_of(bytes32)")[:4])
+READING, COMPARING = "reading the chain", "comparing the storage"
+# What an audit has come to at the end of a chunk, besides the replay.
+STATE = (
+    "merit",
+    "flows",
+    "bindings",
+    "transactions",
+    "logs",
+    "authentic",
+    "_forged",
+    "_classes",
+    "_delivered_by_class",
+)
+_PLACE = re.compile(r"block (\d+), transaction (0x[0-9a-f]{64})")
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far an audit is: blocks read of those to read."""
+    """How far an audit is: blocks read of those to read, and what it does."""
 
     block: int
     first: int
     last: int
+    stage: str = READING
+
+
+OnProgress = Callable[[Progress], None]
+
+
+def _unheard(_: object) -> None:
+    """Where nobody wants to know."""
 
 
 class Audit:
@@ -47,10 +78,28 @@ class Audit:
         flows: the token's logs beside the market's.
     """
 
-    def __init__(self, transport: Transport, deployment: Deployment, *, workers: int | None = None) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        deployment: Deployment,
+        *,
+        workers: int | None = None,
+        second: Transport | None = None,
+        manifest: bool = True,
+        also: Sequence[Check] = (),
+        checkpoint: Path | None = None,
+        say: Callable[[str], None] = _unheard,
+    ) -> None:
         """
         Args:
             workers: processes that recover signatures; all cores if None.
+            second: another node, which must tell the same history.
+            manifest: whether the deployment is somebody's manifest; False if it was read from the chain itself.
+            also: checks that were made elsewhere.
+            checkpoint: file with the state of an earlier audit, or for this one's.
+            say: told why a checkpoint was not gone on from.
+        Raises:
+            SourceIncomplete: the node does not give the market's block.
         """
         self.transport = transport
         self.deployment = deployment
@@ -58,45 +107,126 @@ class Audit:
         deployed = read_block(transport, deployment.block)
         classes = self.origin.accepted_meter_classes if self.origin else None
         accepted = EVERY_CLASS if classes is None else classes
-        self.replay = Replay(deployment, deployed.time_s, accepted, self._predecessor())
+        predecessor = self._predecessor()
+        self.replay = Replay(deployment, deployed.time_s, accepted, predecessor)
         self.merit = MeritOrders()
         self.flows = TokenFlows(deployment.market)
+        self.bindings = Bindings()
         self.transactions = 0
+        self.logs = 0
         self.authentic: Counter[bool | None] = Counter()
         self._forged: list[str] = []
         self._classes: dict[str, int] = {}
         self._delivered_by_class: Counter[str] = Counter()
         self._workers = workers
         self._block = deployment.block
+        self._second = second
+        self._manifest = manifest
+        self._also = also
+        self._say = say
+        self._checkpoint = Checkpoint(checkpoint, deployment, second is not None, predecessor) if checkpoint else None
+        self._at: Block | None = None
+        self._disagreement: str | None = None
+        self._first_difference: Difference | None = None
 
-    def run(
-        self, last_block: int | str | None = None, on_progress: Callable[[Progress], None] | None = None
-    ) -> Report:
-        """Audits up to a block: its number, its hash, a tag; the newest final one if None."""
+    def run(self, last_block: int | str | None = None, on_progress: OnProgress | None = None) -> Report:
+        """Audits up to a block: its number, its hash, a tag; the newest final one if None.
+
+        Raises:
+            SourceIncomplete, SourceContradiction: of `read_history`, before anything was audited; see `audit_market`.
+        """
+        progress = on_progress or _unheard
         history = read_history(self.transport, self.deployment, last_block)
-        incomplete: list[str] = []
-        pool = SignerPool(self.replay.domain, self.deployment.market, self._workers)
+        self._resume(history)
+        currency = read_currency(self.transport, self.deployment.token)
+        identity = [*self._also, *self._identify(history.last)]
+        stopped: str | None = None
+        pool = SignerPool(self.replay.domain, self.deployment.market, self._workers, self.bindings)
         try:
-            self._replay(history, pool, on_progress)
-        except SourceIncomplete as error:
-            incomplete.append(str(error))
+            self._replay(history, pool, progress)
+        except (SourceIncomplete, RpcError) as error:
+            stopped = str(error)
         except SourceContradiction as error:
-            self.replay.divergence = self.replay.divergence or Divergence(
-                error.block or 0, error.transaction or "", error.log_index, "one history", str(error)
-            )
+            self._contradicted(error.block, error.transaction, error.log_index, "one history", str(error))
+        except SourcesDisagree as error:
+            self._disagreement = str(error)
+            one, two = (f"{name} says {told}" for name, told in error.told.items())
+            wrong = "; ".join(f"{name} is wrong: {reason}" for name, reason in error.wrong.items())
+            found = f"{two} ({wrong or 'which one is wrong is not proven'})"
+            self._contradicted(error.block, error.transaction, error.log_index, one, found)
         finally:
             pool.close()
-        return self._report(history.last, incomplete)
+            self._save_checkpoint()
+        progress(Progress(history.last.number, self.deployment.block, history.last.number, COMPARING))
+        market = describe_market(self.deployment, self._manifest, currency)
+        return self._report(market, history.last, identity, stopped)
 
-    def _replay(self, history: History, pool: SignerPool, on_progress: Callable[[Progress], None] | None) -> None:
-        for chunk in history:
-            self._follow(chunk, pool)
-            if on_progress is not None:
-                on_progress(Progress(chunk.end.number, self.deployment.block, history.last.number))
+    def _contradicted(
+        self, block: int | None, transaction: str | None, log_index: int | None, expected: str, found: str
+    ) -> None:
+        if self.replay.divergence is None:
+            self.replay.divergence = Divergence(block or 0, transaction or "", log_index, expected, found)
+
+    def _identify(self, last: Block) -> Iterator[Check]:
+        return check_identity(self.transport, self.deployment, self.origin, last, self._manifest)
+
+    # Going on from an earlier audit
+
+    def _resume(self, history: History) -> None:
+        if self._checkpoint is None:
+            return
+        try:
+            saved = self._checkpoint.load()
+            if saved is None:
+                return
+            if saved.end.number > history.last.number:
+                # It stays for the audits of later blocks.
+                self._checkpoint = None
+                raise Unusable(f"it is of block {saved.end.number}, this audit is about block {history.last.number}")
+            if not history.holds(saved.end):
+                raise Unusable(f"block {saved.end.number} (0x{saved.end.hash.hex()}) is no longer in the chain")
+        except Unusable as error:
+            self._say(f"the checkpoint is of no use: {error}; reading from the market's first block")
+            return
+        self._put_state(saved.state)
+        self._at = history.after = saved.end
+
+    def _take_state(self) -> dict[str, Any]:
+        own = {f"audit.{name}": getattr(self, name) for name in STATE}
+        replay = {f"replay.{name}": getattr(self.replay, name) for name in ("counts", "unchecked")}
+        acts = {f"acts.{name}": value for name, value in vars(self.replay.acts).items() if name != "domain"}
+        return {**own, **replay, **acts}
+
+    def _put_state(self, state: dict[str, Any]) -> None:
+        owners = {"audit": self, "replay": self.replay, "acts": self.replay.acts}
+        for key, value in state.items():
+            owner, _, name = key.partition(".")
+            setattr(owners[owner], name, value)
+
+    def _save_checkpoint(self) -> None:
+        """Saves what was read, if it is whole: up to the end of a chunk, and without a divergence."""
+        if self._checkpoint is not None and self._at is not None and self.replay.divergence is None:
+            self._checkpoint.save(self._at, self._take_state())
+
+    # Reading and doing again
+
+    def _replay(self, history: History, pool: SignerPool, progress: OnProgress) -> None:
+        chunks: Iterable[Chunk] = history if self._second is None else crosscheck(history, self._second)
+
+        def tell() -> None:
+            progress(Progress(self._block, self.deployment.block, history.last.number))
+
+        for chunk in chunks:
+            self._at = None
+            self._follow(chunk, pool, tell)
             if self.replay.divergence is not None:
                 return
+            self._at, self._block = chunk.end, chunk.end.number
+            tell()
+            if self._checkpoint is not None and chunk.end.number < history.last.number:
+                self._checkpoint.save_now_and_then(chunk.end, self._take_state)
 
-    def _follow(self, chunk: Chunk, pool: SignerPool) -> None:
+    def _follow(self, chunk: Chunk, pool: SignerPool, progress: Callable[[], None]) -> None:
         market = self.replay.market
         for transaction, block, found in pool.ahead(chunk.pairs()):
             self._block = block.number
@@ -105,11 +235,14 @@ class Audit:
             if self.replay.divergence is not None:
                 return
             self.transactions += 1
+            self.logs += len(transaction.logs)
             self.authentic[transaction.authentic] += 1
             if transaction.authentic is False:
-                self._forged.append(f"transaction 0x{transaction.hash.hex()} is not what its hash and signature say")
+                place = f"block {block.number}, transaction 0x{transaction.hash.hex()}"
+                self._forged.append(f"{place}: hash and sender do not follow from its content")
             self.merit.follow(market.log[logged:])
             self._count(market.ledger[settled:])
+            progress()
         self.flows.follow(chunk.transactions, chunk.transfers)
 
     def _count(self, entries: list[Settled]) -> None:
@@ -138,50 +271,79 @@ class Audit:
 
         return score_of
 
-    def _report(self, last: Block, incomplete: list[str]) -> Report:
-        checks = list(self._checks(last)) if not incomplete else []
+    # What was found
+
+    def _report(
+        self, market: dict[str, Any], last: Block, identity: list[Check], stopped: str | None
+    ) -> Report:
+        checks = [*identity, *self._checks(last, stopped)]
         unchecked = self.replay.unchecked
+        totals = add_up(self.replay, self.transactions, self._delivered_by_class, self.flows.given)
         return Report(
-            market=self._describe_market(),
+            market=market,
             block={"number": last.number, "hash": f"0x{last.hash.hex()}", "time_s": last.time_s},
             checks=tuple(checks),
-            totals=self._totals(),
-            divergence=self.replay.divergence,
+            totals=totals,
+            divergence=self._first_divergence(checks, identity, last),
             unchecked=tuple(unchecked[:SHOWN]),
             unchecked_count=len(unchecked),
-            incomplete=tuple(incomplete),
+            incomplete=() if stopped is None else (stopped,),
         )
 
-    def _describe_market(self) -> dict[str, object]:
-        deployment = self.deployment
-        return {
-            "chain_id": deployment.chain_id,
-            **{name: address for name, address in deployment.contracts().items()},
-            "block": deployment.block,
-            "block_hash": deployment.block_hash,
-            "parameters": asdict(deployment.parameters),
-        }
+    def _first_divergence(self, checks: list[Check], identity: list[Check], last: Block) -> Divergence | None:
+        """Where the replay left the chain; else what the first violated check found, as far as it tells a place."""
+        if self.replay.divergence is not None:
+            return self.replay.divergence
+        check = next((check for check in checks if check.status == "violated"), None)
+        if check is None:
+            return None
+        if check.name == "storage" and self._first_difference is not None:
+            return self._stored_otherwise(self._first_difference, last)
+        found = check.violations[0]
+        place = _PLACE.search(found)
+        block = self.deployment.block if check in identity else int(place[1]) if place else last.number
+        return Divergence(block, place[2] if place else "", None, check.what, found)
 
-    def _checks(self, last: Block) -> Iterator[Check]:
-        yield from check_identity(self.transport, self.deployment, self.origin, last)
-        yield self._check_classes()
-        yield self._check_transactions()
+    def _stored_otherwise(self, difference: Difference, last: Block) -> Divergence:
+        expected, found = (
+            read_word(difference.view, difference.getter, word) for word in (difference.expected, difference.found)
+        )
+        stake = Stakes(self.replay.market).of_difference(expected, found)
+        words = tell_apart(expected, found)
+        return Divergence(last.number, "", None, *words, stake.energy_wh, stake.amount)
+
+    def _checks(self, last: Block, stopped: str | None) -> Iterator[Check]:
         diverged = self.replay.divergence
+        if diverged is not None:
+            stopped = f"the replay ended at its first divergence, in block {diverged.block}"
+        elif stopped is not None:
+            stopped = f"the replay ended after block {self._block}"
+        yield self._check_classes()
+        if self._second is not None:
+            what = "a second node tells the same history, log by log"
+            told = [self._disagreement] if self._disagreement else []
+            yield Check.made("two_nodes", None, what, self.logs, told, stopped)
+        what = "each transaction has the hash and the signature that its content needs"
+        unsigned = self.authentic[None]
+        text = f"the node gave no signature of {unsigned} transactions" if unsigned else stopped
+        yield Check.made("transactions", None, what, self.authentic[True], self._forged, text)
         what = "every call, done again, logs what the chain logged, to the byte"
         replayed = [f"block {diverged.block}: {diverged.expected} expected, {diverged.found} found"] if diverged else []
-        yield Check.made("replay", None, what, self.transactions, replayed)
+        yield Check.made("replay", None, what, self.transactions, replayed, stopped)
         what = "every order, cancel, report, withdrawal and mandate was signed by who had to sign it"
-        unseen = f"{len(self.replay.unchecked)} transactions went unseen" if self.replay.unchecked else None
+        unseen = f"{len(self.replay.unchecked)} transactions went unseen" if self.replay.unchecked else stopped
         yield Check.made("signatures", 1, what, self.replay.acts.signatures, (), unseen)
         what = "a second clearing by merit order comes to the same price, energy and shares"
         disagreements = [f"window {window}: {text}" for window, text in self.merit.disagreements]
-        yield Check.made("second_clearing", 1, what, self.merit.windows, disagreements)
-        if diverged is not None:
-            return
+        yield Check.made("second_clearing", 1, what, self.merit.windows, disagreements, stopped)
         what = "the token moved what the market says, and nothing else left the market"
-        yield Check.made("tokens", 3, what, self.flows.moves, self.flows.violations)
-        yield from check_promises(self.replay.market)
-        yield self._check_state(last)
+        yield Check.made("tokens", 3, what, self.flows.moves, self.flows.violations, stopped)
+        if stopped is None:
+            yield from check_promises(self.replay.market)
+        else:
+            for invariant, (promise, proves, _) in PROMISES.items():
+                yield Check.made(invariant.__name__, promise, proves, 0, (), stopped)
+        yield self._check_state(last, stopped)
 
     def _check_classes(self) -> Check:
         what = "meters enrolled first are of the classes that the registry was deployed with"
@@ -189,55 +351,16 @@ class Audit:
         text = None if known else "the registry's constructor arguments were not found: any class was taken as accepted"
         return Check.made("meter_classes", None, what, int(known), (), text)
 
-    def _check_transactions(self) -> Check:
-        what = "each transaction has the hash and the signature that its content needs"
-        unsigned = self.authentic[None]
-        text = f"the node gave no signature of {unsigned} transactions" if unsigned else None
-        return Check.made("transactions", None, what, self.authentic[True], self._forged, text)
-
-    def _check_state(self, last: Block) -> Check:
+    def _check_state(self, last: Block, stopped: str | None) -> Check:
         what = "every storage word of the contracts is the replay's"
-        found: Comparison = compare_state(
-            self.transport, self.deployment, last, self.replay.market, self.replay.registry, self.flows.given
-        )
-        violations = [
-            f"{one.view} is {one.found:#x}, {one.expected:#x} expected" for one in found.differences
-        ]
-        text = f"{found.refused_count} words were refused: {found.refused}" if found.refused else None
+        found = Comparison(0, ())
+        if stopped is None:
+            market, registry, given = self.replay.market, self.replay.registry, self.flows.given
+            try:
+                found = compare_state(self.transport, self.deployment, last, market, registry, given)
+            except SourceIncomplete as error:
+                stopped = str(error)
+        self._first_difference = next(iter(found.differences), None)
+        violations = [f"{one.view} is {one.found:#x}, {one.expected:#x} expected" for one in found.differences]
+        text = f"{found.refused_count} words were refused: {found.refused}" if found.refused else stopped
         return Check.made("storage", None, what, found.compared, violations, text)
-
-    def _totals(self) -> Totals:
-        market = self.replay.market
-        sales = [entry for entry in market.ledger if entry.order.side != BUY]
-        events = Counter(event.name for event in (*market.log, *self.replay.registry.log))
-        delivered_wh = sum(entry.delivered_wh for entry in sales)
-        sold_wh = sum(entry.fill_wh for entry in sales)
-        moved = {name: 0 for name in ("Deposited", "Withdrawn", "balancing", "network")}
-        for event in market.log:
-            if event.name in ("Deposited", "Withdrawn"):
-                moved[event.name] += int(str(event.values["amount"]))
-            elif event.name == "FundsCredited":
-                moved["balancing"] += int(str(event.values["balancing"]))
-                moved["network"] += int(str(event.values["network"]))
-        return Totals(
-            transactions=self.transactions,
-            signatures=self.replay.acts.signatures,
-            calls=dict(sorted(self.replay.counts.items())),
-            events=dict(sorted(events.items())),
-            participant_windows=len(market.ledger),
-            windows=len(market.results),
-            participants=self.replay.registry.participants,
-            sold_wh=sold_wh,
-            delivered_wh=delivered_wh,
-            shortfall_wh=sold_wh - delivered_wh,
-            rounding_wh=sum(market.rounding_wh.values()),
-            delivered_wh_by_meter_class=dict(sorted(self._delivered_by_class.items())),
-            paid=sum(entry.payment.paid for entry in market.ledger),
-            received=sum(entry.payment.received for entry in market.ledger),
-            balancing=moved["balancing"],
-            network=moved["network"],
-            deposited=moved["Deposited"],
-            withdrawn=moved["Withdrawn"],
-            tokens=market.token_balance,
-            given=self.flows.given,
-        )

@@ -34,10 +34,19 @@ def read_event(log: Log) -> dict[str, Any]:
         KeyError: no event of the market or its registry.
         DecodingError: it is not what the event's ABI says.
     """
-    _, indexed, data = _get_shape(event_name(log.topics[0]))
-    kinds = _kinds()[log.topics[0]]
-    values = {name: decode([kinds[name]], topic)[0] for name, topic in zip(indexed, log.topics[1:], strict=True)}
-    values.update(zip((name for name, _ in data), decode([kind for _, kind in data], log.data), strict=True))
+    return read_values(log.topics, log.data)
+
+
+def read_values(topics: Sequence[bytes], data: bytes) -> dict[str, Any]:
+    """See `read_event`.
+
+    Raises:
+        ValueError: too few or too many topics.
+    """
+    _, indexed, rest = _get_shape(event_name(topics[0]))
+    kinds = _kinds()[topics[0]]
+    values = {name: decode([kinds[name]], topic)[0] for name, topic in zip(indexed, topics[1:], strict=True)}
+    values.update(zip((name for name, _ in rest), decode([kind for _, kind in rest], data), strict=True))
     return values
 
 

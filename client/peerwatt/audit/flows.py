@@ -33,12 +33,12 @@ class TokenFlows:
             moved = Counter(self._transfers(by_transaction.pop(transaction.hash, ())))
             told = Counter(self._told(transaction))
             self.moves += sum(told.values())
-            where = f"transaction 0x{transaction.hash.hex()}"
+            where = f"block {transaction.block}, transaction 0x{transaction.hash.hex()}"
             for (direction, party, amount), times in (told - moved).items():
                 self.violations.append(f"{where}: {direction} {amount} of {party} {times} times without the tokens")
             self._count_rest(where, moved - told)
         for hash_, rest in by_transaction.items():
-            self._count_rest(f"transaction 0x{hash_.hex()}", Counter(self._transfers(rest)))
+            self._count_rest(f"block {rest[0].block}, transaction 0x{hash_.hex()}", Counter(self._transfers(rest)))
 
     def _count_rest(self, where: str, rest: Counter[tuple[str, str, int]]) -> None:
         for (direction, party, amount), times in rest.items():

@@ -11,8 +11,9 @@ from eth_utils.crypto import keccak
 from peerwatt import artifacts
 from peerwatt.audit.checks import Check
 from peerwatt.audit.history import Block
-from peerwatt.audit.transport import RpcError, Transport, ask
+from peerwatt.audit.transport import Request, RpcError, Transport, ask
 from peerwatt.market.deployment import Deployment
+from peerwatt.reference import ZERO_ADDRESS
 from peerwatt.signing import Domain
 
 ROLE_ACCEPTED = f"0x{keccak(text='RoleAccepted(uint256,address)').hex()}"
@@ -88,34 +89,43 @@ def _read_arguments(data: bytes, holders: tuple[str, ...]) -> Origin:
     size = WORD * len(REGISTRY_ARGUMENTS)
     if not data.startswith(bytecode) or len(data) != len(bytecode) + size:
         # Deployed by another contract, or another code: the code itself is checked on its own.
-        return Origin(None, "0x" + "00" * 20, holders)
+        return Origin(None, ZERO_ADDRESS, holders)
     arguments = decode(REGISTRY_ARGUMENTS, data[-size:])
     return Origin(arguments[3], arguments[6], holders)
 
 
 def check_identity(
-    transport: Transport, deployment: Deployment, origin: Origin | None, block: Block
+    transport: Transport, deployment: Deployment, origin: Origin | None, block: Block, manifest: bool = True
 ) -> Iterator[Check]:
-    """Compares code, parameters and roles with the sources and the manifest."""
-    predecessor = origin.predecessor if origin else "0x" + "00" * 20
-    contracts = deployment.contracts()
-    codes = {
-        name: bytes.fromhex(ask(transport, "eth_getCode", address, hex(block.number))[2:])
-        for name, address in contracts.items()
-    }
-    shipped = [name for name in contracts if name != "SettlementToken"]
+    """Compares code, parameters and roles with the sources and the manifest.
+
+    Args:
+        manifest: whether the deployment is somebody's manifest; if it was read from the chain there is nothing to
+            compare the chain with but the sources.
+    """
+    predecessor = origin.predecessor if origin else ZERO_ADDRESS
+    contracts = {name: address for name, address in deployment.contracts().items() if int(address, 16)}
+    requests: list[Request] = [("eth_getCode", [address, hex(block.number)]) for address in contracts.values()]
+    answers = dict(zip(contracts, transport.many(requests), strict=True))
+    codes = {name: bytes.fromhex(answer[2:]) for name, answer in answers.items() if isinstance(answer, str)}
+    refused = [f"{name}: {answer}" for name, answer in answers.items() if name not in codes]
+    text = f"the node does not give the code of {'; '.join(refused)}" if refused else None
+    shipped = [name for name in codes if name != "SettlementToken"]
     violations = [
         violation for name in shipped for violation in _compare_code(name, codes[name], deployment, predecessor)
     ]
-    what = "the code on the chain is the shipped one, with the manifest's parameters as its immutables"
-    yield Check.made("code_is_shipped", None, what, len(shipped), violations)
-    stale = [
-        f"{name} at {contracts[name]} has code hash {found}, the manifest says {deployment.code_hash.get(name)}"
-        for name, code in codes.items()
-        if (found := f"0x{keccak(code).hex()}") != deployment.code_hash.get(name)
-    ]
-    yield Check.made("code_is_the_manifests", None, "code hashes are those of the manifest", len(codes), stale)
-    yield _check_roles(deployment, origin)
+    source = "the manifest's parameters" if manifest else "the parameters that it tells"
+    what = f"the code on the chain is the shipped one, with {source} as its immutables"
+    yield Check.made("code_is_shipped", None, what, len(shipped), violations, text)
+    if manifest:
+        stale = [
+            f"{name} at {contracts[name]} has code hash {found}, the manifest says {deployment.code_hash.get(name)}"
+            for name, code in codes.items()
+            if (found := f"0x{keccak(code).hex()}") != deployment.code_hash.get(name)
+        ]
+        what = "code hashes are those of the manifest"
+        yield Check.made("code_is_the_manifests", None, what, len(codes), stale, text)
+        yield _check_roles(deployment, origin)
 
 
 def _compare_code(name: str, code: bytes, deployment: Deployment, predecessor: str) -> list[str]:

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 
-from eth_abi.abi import decode
 from eth_abi.exceptions import DecodingError
 
 from peerwatt.audit.acts import Acts, Found
@@ -14,6 +13,8 @@ from peerwatt.audit.calldata import MARKET, REGISTRY, decode_call
 from peerwatt.audit.encoding import event_name, to_log
 from peerwatt.audit.history import Block, Call, Log, Transaction
 from peerwatt.audit.inference import infer
+from peerwatt.audit.readings import read_log, tell_apart
+from peerwatt.audit.stakes import Stake, Stakes
 from peerwatt.market.deployment import Deployment
 from peerwatt.reference import Market, Refused, Registry
 from peerwatt.reference.parameters import MarketParameters, RegistryParameters
@@ -23,6 +24,8 @@ from peerwatt.refusals.base import MarketError
 from peerwatt.signing import Domain
 
 UNSEEN = "it came through another contract and the node gave no trace: senders and signatures are unchecked"
+# Logs of a call that had to be refused.
+SHOWN = 4
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,8 @@ class Divergence:
     """The first place where the chain is not what it must be.
 
     Attributes:
-        block, transaction, log_index: where; the log index of the log that differs, or of the transaction's first one.
+        block, transaction, log_index: where; the log index of the log that differs, or of the transaction's first one;
+            an empty transaction and no index where it is none of a log.
         expected, found: in words.
         energy_wh, amount: what is at stake, as far as the difference tells [Wh, base units].
     """
@@ -106,6 +110,7 @@ class Replay:
         self.unchecked: list[Unchecked] = []
         self._contracts = {deployment.market.lower(): MARKET, deployment.registry.lower(): REGISTRY}
         self._market_address = deployment.market.lower()
+        self._settled_mark = 0
 
     @property
     def market(self) -> Market:
@@ -133,12 +138,18 @@ class Replay:
             # A deployment: what its constructor logs is a matter of identity.
             return None
         market_mark, registry_mark = len(self.market.log), len(self.registry.log)
+        self._settled_mark = len(self.market.ledger)
         refusal = self._do(transaction, block.time_s, found)
         logs = transaction.logs
         if refusal is not None:
             first = logs[0].index if logs else None
-            names = ", ".join(event_name(log.topics[0]) for log in logs[:4] if log.topics)
-            return self._diverged(transaction, first, f"refused: {refusal}", f"accepted, and logged {names}")
+            readings = [read_log(log.topics, log.data) for log in logs]
+            told = "; ".join(reading.describe() for reading in readings[:SHOWN])
+            more = f"; and {len(readings) - SHOWN} more logs" if len(readings) > SHOWN else ""
+            stake = sum((self._stakes.of_extra(reading) for reading in readings), Stake())
+            return self._diverged(
+                transaction, first, f"refused: {refusal}", f"accepted, and logged {told}{more}", stake
+            )
         expected = {
             self._market_address: self.market.log[market_mark:],
             **{
@@ -182,29 +193,32 @@ class Replay:
                 yield int.from_bytes(log.data[-32:], "big")
 
     def _compare(self, transaction: Transaction, events: list[Event], logs: list[Log]) -> Divergence | None:
+        settled = self.market.ledger[self._settled_mark :]
         for event, log in zip(events, logs, strict=False):
             topics, data = to_log(event, self.domain)
             if topics != log.topics or data != log.data:
-                expected, found = _describe(topics, data), _describe(log.topics, log.data)
-                return self._diverged(transaction, log.index, expected, found)
+                expected, found = read_log(topics, data), read_log(log.topics, log.data)
+                stake = self._stakes.of_difference(expected, found, settled)
+                return self._diverged(transaction, log.index, *tell_apart(expected, found), stake)
         if len(events) > len(logs):
-            missing = _describe(*to_log(events[len(logs)], self.domain))
+            missing = read_log(*to_log(events[len(logs)], self.domain))
             last = logs[-1].index if logs else None
-            return self._diverged(transaction, last, missing, "no such log")
+            stake = self._stakes.of_missing(missing, settled)
+            return self._diverged(transaction, last, missing.describe(), "no such log", stake)
         if len(logs) > len(events):
             extra = logs[len(events)]
-            return self._diverged(transaction, extra.index, "no log", _describe(extra.topics, extra.data))
+            reading = read_log(extra.topics, extra.data)
+            return self._diverged(
+                transaction, extra.index, "no log", reading.describe(), self._stakes.of_extra(reading)
+            )
         return None
 
-    def _diverged(self, transaction: Transaction, log_index: int | None, expected: str, found: str) -> Divergence:
-        return Divergence(transaction.block, f"0x{transaction.hash.hex()}", log_index, expected, found)
+    def _diverged(
+        self, transaction: Transaction, log_index: int | None, expected: str, found: str, stake: Stake
+    ) -> Divergence:
+        where = transaction.block, f"0x{transaction.hash.hex()}", log_index
+        return Divergence(*where, expected, found, stake.energy_wh, stake.amount)
 
-
-def _describe(topics: tuple[bytes, ...], data: bytes) -> str:
-    name = event_name(topics[0]) if topics else "a log without topics"
-    words = [f"0x{topic.hex().lstrip('0') or '0'}" for topic in topics[1:]]
-    try:
-        words += [str(word) for word in decode(["uint256"] * (len(data) // 32), data)]
-    except DecodingError:
-        words.append(f"0x{data.hex()}")
-    return f"{name}({', '.join(words)})"
+    @property
+    def _stakes(self) -> Stakes:
+        return Stakes(self.market)

@@ -67,11 +67,18 @@ class SignerPool:
         workers: processes; one means this one.
     """
 
-    def __init__(self, domain: Domain, market: str, workers: int | None = None) -> None:
+    def __init__(
+        self, domain: Domain, market: str, workers: int | None = None, bindings: Bindings | None = None
+    ) -> None:
+        """
+        Args:
+            workers: as many as there are cores if None.
+            bindings: of an earlier part of the chain; none if None.
+        """
         self.workers = workers or len(os.sched_getaffinity(0))
         self._domain = domain
         self._market = market.lower()
-        self._bindings = Bindings()
+        self._bindings = bindings or Bindings()
         self._pool: Executor | None = ProcessPoolExecutor(self.workers) if self.workers > 1 else None
 
     def close(self) -> None:

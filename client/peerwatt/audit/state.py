@@ -32,10 +32,12 @@ class Difference:
 
     Attributes:
         view: contract, getter and arguments.
+        getter: its name.
         expected, found: words.
     """
 
     view: str
+    getter: str
     expected: int
     found: int
 
@@ -78,7 +80,7 @@ def compare_state(
             found = _to_words(answer)
             if found != expected:
                 label = f"{contract}.{name}({', '.join(_text(argument) for argument in arguments)})"
-                differences.append(Difference(label, expected, found))
+                differences.append(Difference(label, name, expected, found))
     refused = refusals[0] if refusals else None
     return Comparison(compared, tuple(differences), refused, len(refusals))
 

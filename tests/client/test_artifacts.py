@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -21,8 +22,10 @@ CONTRACTS = sorted(path.stem for path in (ROOT / "contracts").glob("*.vy"))
 
 def build(root: Path, *args: str) -> subprocess.CompletedProcess[str]:
     script = root / "scripts" / "build_artifacts.py"
+    # The copy of a tree holds no package: it is this one's.
+    env = {**os.environ, "PYTHONPATH": str(ROOT / "client")}
     return subprocess.run(
-        [sys.executable, str(script), *args], cwd=root, capture_output=True, text=True, check=False
+        [sys.executable, str(script), *args], cwd=root, env=env, capture_output=True, text=True, check=False
     )
 
 

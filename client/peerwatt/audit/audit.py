@@ -273,9 +273,7 @@ class Audit:
 
     # What was found
 
-    def _report(
-        self, market: dict[str, Any], last: Block, identity: list[Check], stopped: str | None
-    ) -> Report:
+    def _report(self, market: dict[str, Any], last: Block, identity: list[Check], stopped: str | None) -> Report:
         checks = [*identity, *self._checks(last, stopped)]
         unchecked = self.replay.unchecked
         totals = add_up(self.replay, self.transactions, self._delivered_by_class, self.flows.given)

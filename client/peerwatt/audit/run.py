@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from peerwatt.audit.audit import Audit, OnProgress
@@ -18,22 +19,29 @@ def audit_market(
     deployment: Deployment,
     last_block: int | str | None = None,
     on_progress: OnProgress | None = None,
+    *,
+    then: Callable[[Audit], None] | None = None,
     **options: Any,
 ) -> Report:
     """`Audit.run`, with a report also where a node gives too little, or another chain, to begin with.
 
     Args:
+        then: given the audit when it came to its end, whatever it found.
         options: of `Audit`.
     Raises:
         CheckpointError: the file is not of this market.
     """
     try:
-        return Audit(transport, deployment, **options).run(last_block, on_progress)
+        audit = Audit(transport, deployment, **options)
+        report = audit.run(last_block, on_progress)
     except (SourceIncomplete, RpcError) as error:
         return _unbegun(deployment, options, None, (str(error),))
     except SourceContradiction as error:
         place = error.block or deployment.block, error.transaction or "", error.log_index
         return _unbegun(deployment, options, Divergence(*place, "the chain of the manifest", str(error)), ())
+    if then is not None:
+        then(audit)
+    return report
 
 
 def _unbegun(

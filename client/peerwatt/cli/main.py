@@ -9,6 +9,7 @@ import typer
 
 from peerwatt.cli import output
 from peerwatt.cli.commands import (
+    audit,
     config,
     deploy,
     external,
@@ -63,6 +64,7 @@ deploy.register(app, "Chain")
 seed.register(app, "Chain")
 node.register(app, "Chain")
 study.register(app, "Chain")
+audit.register(app, "Chain")
 config.register(app, "Settings")
 
 

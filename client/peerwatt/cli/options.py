@@ -52,17 +52,27 @@ COMMON: dict[str, tuple[Any, Any]] = {
     "yes": (Yes, False),
     "debug": (Debug, False),
 }
+# Of no use to a command that never signs.
+KEYS = ("account", "keystore", "password_file", "time_zone")
 FLAGS = ("rpc", "deployment", "account", "keystore", "password_file", "time_zone")
 
 
 def command(
-    app: typer.Typer, name: str | None = None, *, asks: bool = False, **options: Any
+    app: typer.Typer,
+    name: str | None = None,
+    *,
+    asks: bool = False,
+    keys: bool = True,
+    ends: Callable[[BaseException], tuple[int, str]] = describe,
+    **options: Any,
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Registers a command whose first parameter is a `Session`, and gives it the options that all share.
 
     Args:
         name: of the command; the function's, with dashes, if None.
         asks: it signs or sends, so that it has `--yes`.
+        keys: it may act with a key, so that it has the options that name one.
+        ends: exit code and line of an error.
         options: of `typer.Typer.command`.
     """
 
@@ -73,7 +83,7 @@ def command(
         common = [
             inspect.Parameter(option, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
             for option, (kind, default) in COMMON.items()
-            if option not in taken and (asks or option != "yes")
+            if option not in taken and (asks or option != "yes") and (keys or option not in KEYS)
         ]
         parameters = [
             parameter.replace(annotation=hints[parameter.name], kind=inspect.Parameter.KEYWORD_ONLY)
@@ -83,7 +93,7 @@ def command(
         @functools.wraps(function)
         def run(**values: Any) -> None:
             given = {parameter.name: values.pop(parameter.name) for parameter in common}
-            with ending(bool(given.get("debug"))):
+            with ending(bool(given.get("debug")), ends):
                 flags = {flag: None if given.get(flag) is None else str(given[flag]) for flag in FLAGS}
                 session = Session(
                     Settings(flags), json=bool(given.get("json")), assume_yes=bool(given.get("yes"))
@@ -101,8 +111,9 @@ def command(
 class ending:
     """Ends a run with one line on stderr and an exit code, whatever goes wrong inside."""
 
-    def __init__(self, debug: bool) -> None:
+    def __init__(self, debug: bool, ends: Callable[[BaseException], tuple[int, str]] = describe) -> None:
         self._debug = debug
+        self._ends = ends
 
     def __enter__(self) -> None:
         return None
@@ -115,6 +126,6 @@ class ending:
             return
         if self._debug:
             traceback.print_exception(error)
-        code, text = describe(error)
+        code, text = self._ends(error)
         output.complain(text)
         raise typer.Exit(code) from None

@@ -16,6 +16,8 @@ STYLES = {HOLDS: "bold green", VIOLATED: "bold red", INCOMPLETE: "bold yellow"}
 STATUS_STYLES = {"holds": "green", "violated": "bold red", "unchecked": "yellow", words.BY_DESIGN: "dim"}
 # Of one check's violations.
 SHOWN = 3
+# Of the checks that a divergence left undone; the first divergence says what matters.
+NAMES = 3
 
 
 def render_verdict(report: Report) -> RenderableType:
@@ -26,8 +28,9 @@ def render_verdict(report: Report) -> RenderableType:
     parts += [_list(f"{check.name} found {plural(check.violations_count, 'violation')}",
                     check.violations[:SHOWN], "red")
               for check in report.checks if check.violations_count and check.name != "replay"]  # fmt: skip
-    parts += [_list("Not checked", words.unchecked(report), "yellow"), _list("Note", words.notes(report), "")]
-    parts += [_facts("Totals", words.totals(report)), _classes(report), _digest(report)]
+    parts += [_list("Not checked", words.unchecked(report, NAMES), "yellow"), _list("Note", words.notes(report), "")]
+    parts += [_facts("Totals", words.totals(report)), _classes(report)] if report.checks else []
+    parts.append(_digest(report))
     return Group(*(Padding(part, (0, 0, 1, 1)) for part in parts if not isinstance(part, Text) or part.plain))
 
 

@@ -174,6 +174,8 @@ def headline(report: Report) -> str:
         return f"Every promise of this market holds, {where}."
     if report.verdict == VIOLATED:
         at = f", first in block {report.divergence.block}" if report.divergence else ""
+        if any(check.name == "two_nodes" and check.violations_count for check in report.checks):
+            return f"The two nodes tell different histories{at}: this is no verdict on the market."
         return f"This market is not what it must be{at}."
     return f"Not everything could be checked ({where}). This is no verdict on the market."
 
@@ -193,17 +195,21 @@ def at_stake(divergence: Divergence, money: Money) -> str:
     return f"{grouped(divergence.energy_wh)} Wh and {amount(money, divergence.amount)}"
 
 
-def unchecked(report: Report) -> list[str]:
-    """Exactly what could not be checked, one thing a line."""
+def unchecked(report: Report, names: int | None = None) -> list[str]:
+    """Exactly what could not be checked, one thing a line.
+
+    Args:
+        names: so many checks are named of those that a violation left undone; all if None.
+    """
     lines = list(report.incomplete)
-    seen = set(lines)
     by_reason: dict[str, list[str]] = {}
     for check in report.checks:
         if check.unchecked is not None:
             by_reason.setdefault(check.unchecked, []).append(check.name)
-    for reason, names in by_reason.items():
-        if reason not in seen:
-            lines.append(f"{', '.join(names)}: {reason}")
+    for reason, found in by_reason.items():
+        shown = found if names is None or report.verdict != VIOLATED else found[:names]
+        more = f" and {len(found) - len(shown)} more checks" if len(shown) < len(found) else ""
+        lines.append(f"{', '.join(shown)}{more}: {reason}")
     lines += [f"{one.transaction}: {one.what}" for one in report.unchecked]
     rest = report.unchecked_count - len(report.unchecked)
     if rest > 0:

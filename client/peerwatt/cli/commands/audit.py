@@ -295,8 +295,13 @@ def show(session: Session, report: Report, statement: Statement | None) -> None:
 
     from peerwatt.audit.verdict import render_verdict
 
-    console = Console(width=None if sys.stdout.isatty() else FILE_WIDTH, highlight=False)
-    console.print(render_verdict(report))
+    if sys.stdout.isatty():
+        Console(highlight=False).print(render_verdict(report))
+    else:
+        console = Console(width=FILE_WIDTH, highlight=False, color_system=None)
+        with console.capture() as captured:
+            console.print(render_verdict(report))
+        typer.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
     if statement is not None:
         typer.echo(describe_statement(report, statement))
 

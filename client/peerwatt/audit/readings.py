@@ -106,7 +106,7 @@ def read_log(topics: Sequence[bytes], data: bytes) -> Reading:
     name = event_name(topics[0]) if topics else "a log without topics"
     try:
         values = read_values(topics, data)
-    except (DecodingError, KeyError, ValueError):
+    except (DecodingError, IndexError, KeyError, ValueError):
         raw = {f"topic {index}": f"0x{topic.hex()}" for index, topic in enumerate(topics[1:], 1)}
         return Reading(name, {**raw, "data": f"0x{data.hex()}"})
     fields: dict[str, Any] = {}

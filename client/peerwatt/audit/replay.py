@@ -193,25 +193,27 @@ class Replay:
                 yield int.from_bytes(log.data[-32:], "big")
 
     def _compare(self, transaction: Transaction, events: list[Event], logs: list[Log]) -> Divergence | None:
+        told = [(log.topics, log.data) for log in logs]
+        due = [to_log(event, self.domain) for event in events]
+        first = next((at for at, (one, two) in enumerate(zip(due, told, strict=False)) if one != two), None)
+        if first is None and len(due) == len(told):
+            return None
+        first = min(len(due), len(told)) if first is None else first
+        expected = read_log(*due[first]) if first < len(due) else None
+        found = read_log(*told[first]) if first < len(told) else None
+        index = logs[min(first, len(logs) - 1)].index if logs else None
         settled = self.market.ledger[self._settled_mark :]
-        for event, log in zip(events, logs, strict=False):
-            topics, data = to_log(event, self.domain)
-            if topics != log.topics or data != log.data:
-                expected, found = read_log(topics, data), read_log(log.topics, log.data)
-                stake = self._stakes.of_difference(expected, found, settled)
-                return self._diverged(transaction, log.index, *tell_apart(expected, found), stake)
-        if len(events) > len(logs):
-            missing = read_log(*to_log(events[len(logs)], self.domain))
-            last = logs[-1].index if logs else None
-            stake = self._stakes.of_missing(missing, settled)
-            return self._diverged(transaction, last, missing.describe(), "no such log", stake)
-        if len(logs) > len(events):
-            extra = logs[len(events)]
-            reading = read_log(extra.topics, extra.data)
-            return self._diverged(
-                transaction, extra.index, "no log", reading.describe(), self._stakes.of_extra(reading)
-            )
-        return None
+        if expected is None or (first < len(due) and due[first] in told[first:]):
+            # What was expected comes later, or never had to come: this log is one too many.
+            assert found is not None
+            text = "no log" if expected is None else f"no such log; the next one is {expected.describe()}"
+            return self._diverged(transaction, index, text, found.describe(), self._stakes.of_extra(found))
+        if found is None or told[first] in due[first:]:
+            text = "no such log" if found is None else f"no such log; the next one is {found.describe()}"
+            stake = self._stakes.of_missing(expected, settled)
+            return self._diverged(transaction, index, expected.describe(), text, stake)
+        stake = self._stakes.of_difference(expected, found, settled)
+        return self._diverged(transaction, index, *tell_apart(expected, found), stake)
 
     def _diverged(
         self, transaction: Transaction, log_index: int | None, expected: str, found: str, stake: Stake

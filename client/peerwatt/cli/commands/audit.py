@@ -37,7 +37,7 @@ EXIT_CODES = {
 TAGS = ("latest", "finalized", "safe", "earliest")
 PATIENCE_S = 2.0
 # Where output goes to a file, lines are not folded before this.
-FILE_WIDTH = 160
+FILE_WIDTH = 200
 
 Nodes = Annotated[
     list[str] | None,

@@ -204,9 +204,15 @@ class Audit:
             setattr(owners[owner], name, value)
 
     def _save_checkpoint(self) -> None:
-        """Saves what was read, if it is whole: up to the end of a chunk, and without a divergence."""
-        if self._checkpoint is not None and self._at is not None and self.replay.divergence is None:
+        """Saves what was read, if it is whole: up to the end of a chunk."""
+        if self._checkpoint is not None and self._at is not None and self._is_clean:
             self._checkpoint.save(self._at, self._take_state())
+
+    @property
+    def _is_clean(self) -> bool:
+        """Whether nothing is violated so far; another audit is to see a violation with its own eyes."""
+        found = self._forged or self.flows.violations or self.merit.disagreements
+        return self.replay.divergence is None and not found
 
     # Reading and doing again
 
@@ -223,7 +229,7 @@ class Audit:
                 return
             self._at, self._block = chunk.end, chunk.end.number
             tell()
-            if self._checkpoint is not None and chunk.end.number < history.last.number:
+            if self._checkpoint is not None and chunk.end.number < history.last.number and self._is_clean:
                 self._checkpoint.save_now_and_then(chunk.end, self._take_state)
 
     def _follow(self, chunk: Chunk, pool: SignerPool, progress: Callable[[], None]) -> None:
@@ -300,7 +306,8 @@ class Audit:
         found = check.violations[0]
         place = _PLACE.search(found)
         block = self.deployment.block if check in identity else int(place[1]) if place else last.number
-        return Divergence(block, place[2] if place else "", None, check.what, found)
+        amount = self.flows.at_stake if check.name == "tokens" else 0
+        return Divergence(block, place[2] if place else "", None, check.what, found, amount=amount)
 
     def _stored_otherwise(self, difference: Difference, last: Block) -> Divergence:
         expected, found = (

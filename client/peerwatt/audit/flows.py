@@ -15,12 +15,14 @@ class TokenFlows:
     Attributes:
         moves: deposits and withdrawals that were found in the token's logs.
         given: tokens that came without a deposit: nobody's, and no harm [base units].
+        at_stake: of the first violation [base units].
         violations: moves of the market without the token's, or the other way round.
     """
 
     def __init__(self, market: str) -> None:
         self.moves = 0
         self.given = 0
+        self.at_stake = 0
         self.violations: list[str] = []
         self._market = market.lower()
 
@@ -35,7 +37,8 @@ class TokenFlows:
             self.moves += sum(told.values())
             where = f"block {transaction.block}, transaction 0x{transaction.hash.hex()}"
             for (direction, party, amount), times in (told - moved).items():
-                self.violations.append(f"{where}: {direction} {amount} of {party} {times} times without the tokens")
+                told_of = f"deposited by {party}" if direction == "in" else f"withdrawn to {party}"
+                self._violated(f"{where}: {amount} {told_of}, and the token moved none", amount * times)
             self._count_rest(where, moved - told)
         for hash_, rest in by_transaction.items():
             self._count_rest(f"block {rest[0].block}, transaction 0x{hash_.hex()}", Counter(self._transfers(rest)))
@@ -45,7 +48,11 @@ class TokenFlows:
             if direction == "in":
                 self.given += amount * times
             else:
-                self.violations.append(f"{where}: {amount} tokens left the market for {party} without a withdrawal")
+                self._violated(f"{where}: {amount} tokens left the market for {party} without a withdrawal", amount * times)
+
+    def _violated(self, text: str, amount: int) -> None:
+        self.at_stake = self.at_stake or amount
+        self.violations.append(text)
 
     def _transfers(self, transfers: Iterable[Log]) -> Iterable[tuple[str, str, int]]:
         for transfer in transfers:

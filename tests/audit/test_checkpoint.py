@@ -109,6 +109,14 @@ def test_checkpoint__interrupted_within_a_chunk__up_to_the_last_whole_one(
     assert on == Auditor(node.transport(), market.village.deployment, workers=1).run()
 
 
+def test_audit__reading_ahead__same_report_and_checkpoint(market: Market, node: Node, path: Path) -> None:
+    deployment = market.village.deployment
+    ahead = Auditor(node.transport(), deployment, workers=1, ahead=True, checkpoint=path).run(market.half)
+    assert ahead == Auditor(node.transport(), deployment, workers=1).run(market.half)
+    on = Auditor(node.transport(), deployment, workers=1, ahead=True, checkpoint=path).run()
+    assert on == Auditor(node.transport(), deployment, workers=1).run()
+
+
 def test_checkpoint__violated__not_kept(audit: Audit, node: Node, path: Path) -> None:
     def lie(method: str, params: list[Any], answer: Any) -> Any:
         return [] if method == "eth_getLogs" and params[0]["address"] == node_token else answer

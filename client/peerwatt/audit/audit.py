@@ -11,6 +11,7 @@ from typing import Any
 
 from eth_utils.crypto import keccak
 
+from peerwatt.audit.ahead import ReadAhead
 from peerwatt.audit.checkpoint import Checkpoint, Unusable
 from peerwatt.audit.checks import PROMISES, Check, check_promises
 from peerwatt.audit.chunks import read_block
@@ -88,6 +89,7 @@ class Audit:
         manifest: bool = True,
         also: Sequence[Check] = (),
         checkpoint: Path | None = None,
+        ahead: bool = False,
         say: Callable[[str], None] = _unheard,
     ) -> None:
         """
@@ -97,6 +99,7 @@ class Audit:
             manifest: whether the deployment is somebody's manifest; False if it was read from the chain itself.
             also: checks that were made elsewhere.
             checkpoint: file with the state of an earlier audit, or for this one's.
+            ahead: read the next part of the chain while this one is done again; not for a chain in this process.
             say: told why a checkpoint was not gone on from.
         Raises:
             SourceIncomplete: the node does not give the market's block.
@@ -123,6 +126,8 @@ class Audit:
         self._second = second
         self._manifest = manifest
         self._also = also
+        # The scores of an older registry are asked for in between: one thread has to do all the asking.
+        self._ahead = ahead and predecessor is None
         self._say = say
         self._checkpoint = Checkpoint(checkpoint, deployment, second is not None, predecessor) if checkpoint else None
         self._at: Block | None = None
@@ -218,6 +223,8 @@ class Audit:
 
     def _replay(self, history: History, pool: SignerPool, progress: OnProgress) -> None:
         chunks: Iterable[Chunk] = history if self._second is None else crosscheck(history, self._second)
+        if self._ahead:
+            chunks = ReadAhead(chunks)
 
         def tell() -> None:
             progress(Progress(self._block, self.deployment.block, history.last.number))

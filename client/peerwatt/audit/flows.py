@@ -48,7 +48,8 @@ class TokenFlows:
             if direction == "in":
                 self.given += amount * times
             else:
-                self._violated(f"{where}: {amount} tokens left the market for {party} without a withdrawal", amount * times)
+                text = f"{where}: {amount} tokens left the market for {party} without a withdrawal"
+                self._violated(text, amount * times)
 
     def _violated(self, text: str, amount: int) -> None:
         self.at_stake = self.at_stake or amount

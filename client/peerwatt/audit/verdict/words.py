@@ -86,7 +86,7 @@ SUBJECTS = (
     ),
     Subject(
         "8",
-        "Silence cannot block anybody",
+        "Silence can't block anybody",
         "What is left to settle is counted exactly, no open window is forgotten, and an idle home can always order.",
     ),
     Subject(

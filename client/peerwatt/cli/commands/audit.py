@@ -86,6 +86,7 @@ def audit(
     Ends with 0 if all holds, 1 if something is violated, 2 if the command makes no sense, 3 if something could not be
     checked.
     """
+    from peerwatt.audit.rpc import HttpTransport
     from peerwatt.audit.run import audit_market
     from peerwatt.audit.statement import make_statement
 
@@ -116,6 +117,7 @@ def audit(
                 manifest=market is None,
                 also=also,
                 checkpoint=checkpoint,
+                ahead=isinstance(transport, HttpTransport),
                 say=output.complain,
                 then=keep,
             )

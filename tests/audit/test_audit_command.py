@@ -10,14 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from audit.conftest import ONE, TWO, Audit
 from audit.honest import Market, Node
 from cli.village import ADA, BOLA, CHIDI
 from peerwatt.audit import compile as compiling
 from peerwatt.audit import signers
+from peerwatt.audit.audit import Audit as Auditor
 from peerwatt.audit.failures import RpcFailed
 from peerwatt.audit.transport import RpcError
+from peerwatt.audit.verdict import render_verdict
 from peerwatt.cli.commands.audit import describe_end, read_block_name
 from peerwatt.cli.errors import UsageError
 
@@ -47,10 +50,20 @@ def test_audit__honest_market__holds(audit: Audit) -> None:
         assert re.search(rf"promise {promise} .*\d   holds", shown), promise
     assert re.search("promise 10 .*by design", shown)
     assert "class 1 (edge-signed): 1,800 Wh" in shown
-    assert "fell short                   1,200 Wh" in shown
-    assert "received by participants  250.371000 NGN" in shown
+    assert re.search("fell short +1,200 Wh ", shown)
+    assert re.search("received by participants +250.371000 NGN\n", shown)
     assert "VIOLATED" not in shown and "not checked" not in shown
     assert not re.search(r" $", shown, re.MULTILINE)
+
+
+def test_audit__narrow_terminal__nothing_cut_off(market: Market, node: Node) -> None:
+    report = Auditor(node.transport(), market.village.deployment, workers=1).run()
+    console = Console(width=80, color_system=None)
+    with console.capture() as captured:
+        console.print(render_verdict(report))
+    lines = captured.get().splitlines()
+    assert max(map(len, lines)) <= 80
+    assert "\u2026" not in captured.get() and "1,200 Wh" in captured.get()
 
 
 def test_audit__json__stable_fields(audit: Audit) -> None:

@@ -98,10 +98,9 @@ def _list(title: str, lines: list[str] | tuple[str, ...], style: str) -> Text:
 
 def _facts(title: str, pairs: list[tuple[str, str]]) -> Table:
     table = Table.grid(padding=(0, 2))
-    table.add_column(style="dim", no_wrap=True)
-    table.add_column(justify="right", no_wrap=True)
-    table.add_column(style="dim", no_wrap=True)
-    table.add_column(justify="right", no_wrap=True)
+    for _ in range(2):
+        table.add_column(style="dim", overflow="fold")
+        table.add_column(justify="right", overflow="fold")
     half = (len(pairs) + 1) // 2
     for index in range(half):
         row = [*pairs[index], *(pairs[index + half] if index + half < len(pairs) else ("", ""))]

@@ -267,7 +267,7 @@ def totals(report: Report) -> list[tuple[str, str]]:
         ("transactions", grouped(totals.transactions)),
         ("signatures", grouped(totals.signatures)),
         ("windows cleared", grouped(totals.windows)),
-        ("participant-windows settled", grouped(totals.participant_windows)),
+        ("settlements", grouped(totals.participant_windows)),
         ("sold", f"{grouped(totals.sold_wh)} Wh"),
         ("delivered", f"{grouped(totals.delivered_wh)} Wh"),
         ("fell short", f"{grouped(totals.shortfall_wh)} Wh"),

@@ -198,6 +198,18 @@ def test_checkpoint__folder_that_is_a_file__said(audit: Audit, manifest: Path) -
     assert f"{manifest / 'state'}: Not a directory" in ran.err
 
 
+def test_checkpoint__disk_full__verdict_all_the_same(
+    audit: Audit, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Checkpoint, "save", fail)
+    ran = audit("--json", "--checkpoint", path)
+    assert ran.json["verdict"] == "holds"
+    assert ran.err == f"peerwatt: the checkpoint {path} could not be kept: No space left on device\n"
+
+
 class Evil:
     """Runs a command where it is unpickled."""
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
+# How long what is under way may still take when nobody wants it any more.
+PATIENCE_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,8 @@ class ReadAhead(Generic[T]):
                 raise entry.error
         finally:
             self._stop.set()
-            thread.join()
+            # A node that does not answer is not waited for: the thread ends with the process.
+            thread.join(PATIENCE_S)
 
     def _work(self) -> None:
         error: BaseException | None = None

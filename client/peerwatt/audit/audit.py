@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -211,7 +212,11 @@ class Audit:
     def _save_checkpoint(self) -> None:
         """Saves what was read, if it is whole: up to the end of a chunk."""
         if self._checkpoint is not None and self._at is not None and self._is_clean:
-            self._checkpoint.save(self._at, self._take_state())
+            try:
+                self._checkpoint.save(self._at, self._take_state())
+            except OSError as error:
+                # What was found counts more than that the next audit is quicker.
+                self._say(f"the checkpoint {self._checkpoint.path} could not be kept: {error.strerror}")
 
     @property
     def _is_clean(self) -> bool:
@@ -237,7 +242,9 @@ class Audit:
             self._at, self._block = chunk.end, chunk.end.number
             tell()
             if self._checkpoint is not None and chunk.end.number < history.last.number and self._is_clean:
-                self._checkpoint.save_now_and_then(chunk.end, self._take_state)
+                with suppress(OSError):
+                    # At the end it is tried again, and said.
+                    self._checkpoint.save_now_and_then(chunk.end, self._take_state)
 
     def _follow(self, chunk: Chunk, pool: SignerPool, progress: Callable[[], None]) -> None:
         market = self.replay.market
@@ -340,7 +347,9 @@ class Audit:
         text = f"the node gave no signature of {unsigned} transactions" if unsigned else stopped
         yield Check.made("transactions", None, what, self.authentic[True], self._forged, text)
         what = "every call, done again, logs what the chain logged, to the byte"
-        replayed = [f"block {diverged.block}: {diverged.expected} expected, {diverged.found} found"] if diverged else []
+        replayed = []
+        if diverged is not None and self._disagreement is None:
+            replayed = [f"block {diverged.block}: {diverged.expected} expected, {diverged.found} found"]
         yield Check.made("replay", None, what, self.transactions, replayed, stopped)
         what = "every order, cancel, report, withdrawal and mandate was signed by who had to sign it"
         unseen = f"{len(self.replay.unchecked)} transactions went unseen" if self.replay.unchecked else stopped

@@ -177,7 +177,7 @@ def _describe(value: object) -> str:
         return f"hash 0x{value.hash.hex()}, parent 0x{value.parent_hash.hex()}, time {value.time_s} s"
     if isinstance(value, Log):
         topics = ", ".join(f"0x{topic.hex()}" for topic in value.topics)
-        return f"{value.address} logs [{topics}] 0x{value.data.hex()}"
+        return f"{value.address} logs [{topics}] 0x{value.data.hex()} in transaction 0x{value.transaction.hex()}"
     if isinstance(value, tuple):
         block, index, sender, to, data = value
         shown = data.hex() if len(data) <= 100 else f"{data[:100].hex()}... ({len(data)} bytes)"

@@ -153,6 +153,8 @@ def _check_roles(deployment: Deployment, origin: Origin | None) -> Check:
         for role, found, expected in zip(ROLES, origin.holders, named, strict=False)
         if found != expected
     ]
+    if len(origin.holders) < len(ROLES):
+        wrong.append(f"only {len(origin.holders)} of {len(ROLES)} first holders were logged")
     return Check.made("roles_are_the_manifests", None, what, len(origin.holders), wrong)
 
 

@@ -92,8 +92,8 @@ def audit(
 
     last = read_block_name(block)
     account = read_address(participant, "--participant") if participant is not None else None
-    if html is not None and html.is_dir():
-        raise UsageError(f"{html} is a folder; name the file that the page goes to")
+    if html is not None:
+        check_target(html)
     statements: list[Statement] = []
 
     def keep(audit: Audit) -> None:
@@ -122,10 +122,16 @@ def audit(
                 then=keep,
             )
     show(session, report, statements[0] if statements else None)
+    code = report.exit_code
     if html is not None:
-        write_page(report, html)
-    if report.exit_code:
-        raise typer.Exit(report.exit_code)
+        try:
+            write_page(report, html)
+        except OSError as error:
+            # The verdict stands, and is what the exit code says if there is anything to say.
+            output.complain(f"the page could not be written to {html}: {error.strerror}")
+            code = code or USAGE
+    if code:
+        raise typer.Exit(code)
 
 
 def describe_end(error: BaseException) -> tuple[int, str]:
@@ -181,6 +187,19 @@ def read_address(text: str, what: str) -> str:
     if not is_address(text) or not text.startswith("0x"):
         raise UsageError(f"{what} is {text!r}, which is no address; give 0x and 40 hex digits, its checksum right")
     return str(to_checksum_address(text))
+
+
+def check_target(path: Path) -> None:
+    """Whether a page can be written there, before the work is done.
+
+    Raises:
+        UsageError: it is a folder, or is in none.
+    """
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder; name the file that the page goes to")
+    above = next(parent for parent in path.absolute().parents if parent.exists())
+    if not above.is_dir():
+        raise UsageError(f"{above} is no folder; name another place for {path.name}")
 
 
 def open_nodes(urls: list[str], stack: ExitStack) -> tuple[Transport, Transport | None]:

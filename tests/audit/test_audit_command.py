@@ -108,6 +108,7 @@ def test_audit__html__self_contained_and_the_same_bytes(audit: Audit, tmp_path: 
     ids = {element.get("id") for element in elements}
     assert ids >= {*(f"promise-{number}" for number in range(1, 11)), "identity", "replay", "storage", "totals"}
     assert ids.isdisjoint({"divergence", "unchecked"})
+    assert "<p>Every transaction of the market, done again" in page and "This was not" not in page
 
 
 @pytest.mark.parametrize("block, expect", [("latest", 2), ("1000000", 3)])

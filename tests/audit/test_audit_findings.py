@@ -151,6 +151,9 @@ def test_audit__divergence__spelled_out(audit: Audit, node: Node, tmp_path: Path
     assert re.search("where    block \\d+, transaction 0x[0-9a-f]{64}, log 0\n", shown)
     assert re.search("transactions, replay, signatures and \\d+ more checks: the replay ended at its first", shown)
     text = page.read_text()
+    assert "<p>This is not so, or not all of it: Every transaction of the market, done again" in text
+    # All but promise 10, which is by design, and the identity of the contracts.
+    assert text.count("<p>This was not checked, or not to its end: ") == 10
     assert 'id="divergence"' in text and "order.energy_wh 1005" in text and "15 Wh and 1.875000 NGN" in text
 
 

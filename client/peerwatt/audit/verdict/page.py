@@ -120,7 +120,7 @@ def _part(part: words.Part) -> Markup:
             f" {number[:1].upper()}{number[1:]}{part.subject.title}",
             tag("span", f" {words.STATUS[part.status]}", class_="result"),
         ),
-        tag("p", part.subject.sentence),
+        tag("p", part.sentence),
         [_violations(check) for check in part.checks if check.violations_count],
         tag("details", tag("summary", plural(len(part.checks), "check")), table.render(part.subject.title))
         if part.checks

@@ -25,7 +25,7 @@ class Subject:
     Attributes:
         key: number of the promise, or a word.
         title: in few words.
-        sentence: what is checked, in plain words.
+        sentence: what holds if all its checks do, in plain words.
     """
 
     key: str
@@ -37,20 +37,20 @@ SUBJECTS = (
     Subject(
         "identity",
         "The contracts are the published ones",
-        "The code at the market's addresses was read from the chain and compared, byte by byte, with the code that "
-        "the published sources compile to, its parameters included.",
+        "The code at the market's addresses is, byte by byte, the code that this auditor was published with, with the "
+        "parameters of this market in it.",
     ),
     Subject(
         "replay",
         "Every act was done again",
-        "Every transaction of the market was done again by a second, independent implementation of its rules, and "
-        "logged the same to the byte. Each transaction's own hash and signature were recomputed.",
+        "Every transaction of the market, done again by a second, independent implementation of its rules, logs the "
+        "same to the byte. Each transaction has the hash and the signature that follow from its content.",
     ),
     Subject(
         "1",
         "No intermediary decides anything",
-        "Every order, cancel, report and withdrawal carries the signature of who had to sign it. Each window was "
-        "cleared once more by another method, and came to the same price.",
+        "Every order, cancel, report and withdrawal carries the signature of who had to sign it. Each window, cleared "
+        "once more by another method, comes to the same price.",
     ),
     Subject(
         "2",
@@ -66,7 +66,7 @@ SUBJECTS = (
     Subject(
         "4",
         "Nobody pays more than they signed",
-        "For each settled order the price with all surcharges and fees was compared with the signed limit.",
+        "Of no settled order is the price, with all surcharges and fees, worse than the signed limit.",
     ),
     Subject(
         "5",
@@ -76,12 +76,12 @@ SUBJECTS = (
     Subject(
         "6",
         "Only metered energy is paid to a seller",
-        "Each payment to a seller was compared with what its meter counted.",
+        "No seller was paid for more than its meter counted.",
     ),
     Subject(
         "7",
         "Money is conserved to the base unit, energy to the Wh",
-        "For each finished window what buyers paid is what sellers and the two accounts received, and what was bought "
+        "For each finished window what was paid is what sellers and the two accounts received, and what was bought "
         "is what was delivered, fell short, or was rounded.",
     ),
     Subject(
@@ -92,7 +92,7 @@ SUBJECTS = (
     Subject(
         "9",
         "Reputation comes from metered delivery alone",
-        "Each change of a score was computed again from the metered delivery.",
+        "Each change of a score, computed again from the metered delivery, is the same.",
     ),
     Subject(
         "10",
@@ -103,9 +103,13 @@ SUBJECTS = (
     Subject(
         "storage",
         "What is stored is what follows",
-        "Every storage word of the contracts was read, and is what the replay has come to.",
+        "Every storage word of the contracts is what the replay has come to.",
     ),
 )
+_FOUND = {
+    "violated": "This is not so, or not all of it: ",
+    "unchecked": "This was not checked, or not to its end: ",
+}
 _REPLAY = {"transactions", "replay", "words_fit", "two_nodes"}
 
 
@@ -128,6 +132,11 @@ class Part:
         if not self.checks:
             return BY_DESIGN if self.subject.key == "10" else "unchecked"
         return next(status for status in ("violated", "unchecked", "holds") if status in found)
+
+    @property
+    def sentence(self) -> str:
+        """What was found, in plain words."""
+        return f"{_FOUND.get(self.status, '')}{self.subject.sentence}"
 
     @property
     def label(self) -> str:

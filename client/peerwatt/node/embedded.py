@@ -19,6 +19,7 @@ class EmbeddedChain:
 
     Attributes:
         w3: web3 over the in-process provider.
+        tester: the chain itself.
         accounts: unlocked accounts with gas money, for deployers and relayers.
     """
 
@@ -34,8 +35,8 @@ class EmbeddedChain:
         state = PyEVMBackend.generate_genesis_state(
             overrides={"balance": GENESIS_BALANCE_WEI}, num_accounts=GENESIS_ACCOUNTS
         )
-        self._tester = EthereumTester(PyEVMBackend(genesis_parameters=genesis, genesis_state=state))
-        self.w3 = Web3(EthereumTesterProvider(self._tester))
+        self.tester = EthereumTester(PyEVMBackend(genesis_parameters=genesis, genesis_state=state))
+        self.w3 = Web3(EthereumTesterProvider(self.tester))
         self.accounts = [str(account) for account in self.w3.eth.accounts]
         if start_time_s is not None:
             self.travel_to(start_time_s)
@@ -54,12 +55,12 @@ class EmbeddedChain:
         newest_s = int(self.w3.eth.get_block("latest")["timestamp"])
         if time_s <= newest_s:
             raise ValueError(f"the chain is at {newest_s} s already, {time_s} s is not after it; choose a later time")
-        self._tester.time_travel(time_s)
+        self.tester.time_travel(time_s)
 
     def take_snapshot(self) -> int:
         """Remembers the chain as it is, for `revert_to`."""
-        return int(self._tester.take_snapshot())
+        return int(self.tester.take_snapshot())
 
     def revert_to(self, snapshot: int) -> None:
         """Brings the chain back to a snapshot."""
-        self._tester.revert_to_snapshot(snapshot)
+        self.tester.revert_to_snapshot(snapshot)

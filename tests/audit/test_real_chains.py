@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 import rlp
 from eth_account import Account
+from eth_typing import BlockNumber
 from eth_utils.crypto import keccak
+from trie import HexaryTrie
 from web3 import Web3
 
 from cli.village import ADA, BOLA, Village
@@ -27,7 +29,7 @@ from peerwatt.audit.proofs import (
     verify_transaction_proof,
 )
 from peerwatt.audit.source import read_history
-from peerwatt.audit.transport import InProcess, Request
+from peerwatt.audit.transport import InProcess, Request, RpcError, ask
 from peerwatt.market.senders import KeyAccount
 from peerwatt.node.accounts import dev_accounts
 from peerwatt.node.chain import LocalChain
@@ -171,6 +173,35 @@ def test_receipts__changed__do_not_fit_the_header(busy: InProcess) -> None:
         receipt_proof({**block, "timestamp": "0x1"}, receipts, index)
     with pytest.raises(ValueError, match="there is none with index 99"):
         transaction_proof(block, 99)
+
+
+def test_view__calls_and_state__as_web3_tells_them(village: Village, transport: InProcess) -> None:
+    market, number = village.deployment.market, int(village.w3.eth.block_number)
+    query = {"to": village.deployment.token, "data": f"0x70a08231{market[2:].lower().rjust(64, '0')}"}
+    for block in (number, number - 1):
+        held = village.gateway.token.functions.balanceOf(market).call(block_identifier=BlockNumber(block))
+        assert int(ask(transport, "eth_call", query, hex(block)), 16) == held
+    assert ask(transport, "eth_getCode", market, hex(number)) == village.w3.eth.get_code(market).to_0x_hex()
+    proof = ask(transport, "eth_getProof", market, ["0x0"], hex(number))
+    root = bytes.fromhex(ask(transport, "eth_getBlockByNumber", hex(number), False)["stateRoot"][2:])
+    nodes = [rlp.decode(bytes.fromhex(node[2:])) for node in proof["accountProof"]]
+    account = rlp.decode(HexaryTrie.get_from_proof(root, keccak(bytes.fromhex(market[2:])), nodes))
+    assert account[3] == keccak(village.w3.eth.get_code(market))
+    with pytest.raises(RpcError, match=f"there is no block 9999; the newest one is {number}"):
+        ask(transport, "eth_call", query, hex(9999))
+
+
+def test_view__snapshot_taken_back__blocks_are_gone(village: Village, transport: InProcess) -> None:
+    mark, number = village.chain.take_snapshot(), int(village.w3.eth.block_number)
+    village.fund(ADA.account)
+    newest = ask(transport, "eth_getBlockByNumber", "latest", True)
+    one = newest["transactions"][0]["hash"]
+    assert ask(transport, "eth_getTransactionByHash", one)["blockNumber"] == newest["number"]
+    village.chain.revert_to(mark)
+    assert int(ask(transport, "eth_blockNumber"), 16) == number
+    gone: list[Request] = [("eth_getTransactionByHash", [one]), ("eth_getBlockByHash", [newest["hash"], False])]
+    assert transport.many(gone) == [None, None]
+    assert ask(transport, "eth_getBlockByNumber", newest["number"], False) is None
 
 
 def test_history__manifest_of_another_block__refused(village: Village, transport: InProcess) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Any
 
-from eth.abc import BlockHeaderAPI
+from eth.abc import BlockHeaderAPI, StateAPI
 from eth.exceptions import BlockNotFound, HeaderNotFound, TransactionNotFound
 from eth_typing import BlockNumber, Hash32
 
 from peerwatt.node.chain import Block
 from peerwatt.node.embedded import EmbeddedChain
-from peerwatt.node.errors import RpcError
+from peerwatt.node.errors import InvalidParams, RpcError
 from peerwatt.node.methods import Node
 from peerwatt.node.pool import Pool
 
@@ -50,11 +50,9 @@ class EmbeddedView:
         """
         if selector == "pending":
             raise RpcError("what is pending is not told here; ask for the latest block")
-        try:
-            number = self.height if selector == "latest" else int(selector)
-            return self._load(self.block_hash(number))
-        except (BlockNotFound, HeaderNotFound):
-            return None
+        number = self.height if selector == "latest" else int(selector)
+        # A snapshot that is taken back leaves the entries of what it forgot.
+        return None if number > self.height else self._load(self.block_hash(number))
 
     def block_hash(self, number: int) -> bytes:
         """Hash of a block of the chain."""
@@ -69,9 +67,9 @@ class EmbeddedView:
         """A block of the chain, None if it has none with this hash."""
         try:
             block = self._load(block_hash)
-            return block if self.block_hash(block.number) == block_hash else None
         except (BlockNotFound, HeaderNotFound):
             return None
+        return block if block.number <= self.height and self.block_hash(block.number) == block_hash else None
 
     def find(self, transaction_hash: bytes) -> tuple[Block, int] | None:
         """The block of a transaction and its index in it, None if it is in no block."""
@@ -80,10 +78,36 @@ class EmbeddedView:
         except TransactionNotFound:
             return None
         block = self.block(number)
-        # A snapshot that is taken back leaves the entries of what it forgot.
         if block is None or index >= len(block.transactions) or block.transactions[index].hash != transaction_hash:
             return None
         return block, index
+
+    # State
+
+    @property
+    def database(self) -> Any:
+        """The nodes of all tries."""
+        return self._chain.chaindb.db
+
+    def header_for(self, selector: int | str) -> BlockHeaderAPI:
+        """The block after which a call runs.
+
+        Raises:
+            InvalidParams: there is no such block.
+        """
+        block = self.block(selector)
+        if block is None:
+            raise InvalidParams(f"there is no block {selector}; the newest one is {self.height}")
+        return block.header
+
+    def state(self, selector: int | str) -> StateAPI:
+        """The state after a block; see `header_for`."""
+        return self.state_in(self.header_for(selector))
+
+    def state_in(self, header: BlockHeaderAPI) -> StateAPI:
+        """A state to run a transaction in; nothing of it is kept."""
+        state: StateAPI = self._chain.get_vm(at_header=header).state
+        return state
 
     def _load(self, block_hash: bytes) -> Block:
         if block_hash in self._cache:
@@ -97,6 +121,6 @@ class EmbeddedView:
 
 
 def view_node(chain: EmbeddedChain) -> Node:
-    """A node that answers what reads blocks, transactions, receipts and logs of an embedded chain."""
+    """A node that answers whatever only reads an embedded chain: blocks, logs, state, calls."""
     view: Any = EmbeddedView(chain)
     return Node(view)

@@ -33,11 +33,19 @@ class ChunkReader:
     """
 
     def __init__(
-        self, transport: Transport, market: str, registry: str, token: str, check_headers: bool = False
+        self,
+        transport: Transport,
+        market: str,
+        registry: str,
+        token: str,
+        check_headers: bool = False,
+        only: Sequence[Sequence[Any]] | None = None,
     ) -> None:
         """
         Args:
             check_headers: compute the hash of each header.
+            only: topics as of `eth_getLogs`: logs of the contracts with any of them, and none of the token. All if
+                None.
         """
         self.ranges = Ranges()
         self._transport = transport
@@ -46,11 +54,16 @@ class ChunkReader:
         self.tracer = Tracer(transport, self._contracts)
         self._check_headers = check_headers
         party = "0x" + market[2:].lower().rjust(64, "0")
-        self._filters: list[dict[str, Any]] = [
-            {"address": list(self._contracts)},
-            {"address": self._token, "topics": [TRANSFER, party]},
-            {"address": self._token, "topics": [TRANSFER, None, party]},
-        ]
+        own = {"address": list(self._contracts)}
+        self._of_contracts: list[dict[str, Any]] = [own] if only is None else [{**own, "topics": one} for one in only]
+        self._of_token: list[dict[str, Any]] = (
+            [
+                {"address": self._token, "topics": [TRANSFER, party]},
+                {"address": self._token, "topics": [TRANSFER, None, party]},
+            ]
+            if only is None
+            else []
+        )
 
     def read(self, first: int, last: int) -> Chunk:
         """The chunk that begins with a block; as large as the node likes it, and not beyond `last`.
@@ -91,13 +104,12 @@ class ChunkReader:
             refusal = next((one for one in answers if not isinstance(one, list)), None)
         if refusal is not None:
             raise SourceIncomplete(f"{self._transport.name} does not give the logs of block {first}: {refusal}")
-        contracts, *transfers = answers
-        # What the market sends to itself is in both answers.
-        both = {(log["blockNumber"], log["logIndex"]): log for log in transfers[0]}
-        return contracts, [*transfers[0], *(log for log in transfers[1] if both.get(_place(log)) != log)]
+        middle = len(self._of_contracts)
+        return _merge(answers[:middle]), _merge(answers[middle:])
 
     def _ask(self, stretch: dict[str, str], attempts: int | None) -> list[Any]:
-        return self._transport.many([("eth_getLogs", [{**stretch, **one}]) for one in self._filters], attempts)
+        filters = (*self._of_contracts, *self._of_token)
+        return self._transport.many([("eth_getLogs", [{**stretch, **one}]) for one in filters], attempts)
 
     def _assemble(self, first: int, end: int, contract_logs: list[Raw], token_logs: list[Raw]) -> Chunk:
         logs = self._in_sequence(contract_logs, first, end, self._contracts)
@@ -261,6 +273,15 @@ def _to_block(transport: Transport, asked: int | str, raw: Any) -> Block:
     if isinstance(asked, str) and len(asked) == HASH_LENGTH and raw["hash"] != asked.lower():
         raise SourceContradiction(f"{transport.name} was asked for block {asked}, and gives {raw['hash']}")
     return block
+
+
+def _merge(answers: Sequence[list[Raw]]) -> list[Raw]:
+    """All logs; those that several filters let through, such as what the market sends to itself, once."""
+    merged: list[Raw] = []
+    for answer in answers:
+        known = {_place(log): log for log in merged}
+        merged += [log for log in answer if known.get(_place(log)) != log]
+    return merged
 
 
 def _place(log: Raw) -> tuple[str, str]:

@@ -54,6 +54,7 @@ class Header:
     hash: bytes
     number: int
     parent_hash: bytes
+    state_root: bytes
     transactions_root: bytes
     receipts_root: bytes
     time_s: int
@@ -89,6 +90,7 @@ def decode_header(encoded: bytes) -> Header:
             hash=bytes(keccak(encoded)),
             number=int.from_bytes(named["number"], "big"),
             parent_hash=bytes(named["parentHash"]),
+            state_root=bytes(named["stateRoot"]),
             transactions_root=bytes(named["transactionsRoot"]),
             receipts_root=bytes(named["receiptsRoot"]),
             time_s=int.from_bytes(named["timestamp"], "big"),

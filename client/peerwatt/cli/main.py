@@ -27,6 +27,7 @@ from peerwatt.cli.commands import (
     statement,
     study,
     trades,
+    verify,
     wallet,
     watch,
 )
@@ -65,6 +66,7 @@ seed.register(app, "Chain")
 node.register(app, "Chain")
 study.register(app, "Chain")
 audit.register(app, "Chain")
+verify.register(app, "Chain")
 config.register(app, "Settings")
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import rlp
 from trie import HexaryTrie
-from trie.exceptions import BadTrieProof
+from trie.exceptions import BadTrieProof, ValidationError
 
 from peerwatt.audit.authentic import Raw, SignedTransaction, decode_transaction, encode_transaction
 from peerwatt.audit.failures import SourceContradiction
@@ -143,15 +143,35 @@ def _prove(header: Raw, root: str, entries: Sequence[Raw], encode: Callable[[Raw
     return [bytes(rlp.encode(node)) for node in trie.get_proof(rlp.encode(index))]
 
 
-def _verify(root: bytes, proof: Sequence[bytes], index: int) -> bytes:
+def look_up(root: bytes, key: bytes, proof: Sequence[bytes]) -> bytes:
+    """What a trie with this root has at a key, empty if nothing, as the nodes down to it prove.
+
+    Raises:
+        BadProof: they prove neither.
+    """
     try:
         nodes: list[Any] = [rlp.decode(node) for node in proof]
-        found = HexaryTrie.get_from_proof(root, rlp.encode(index), nodes)
-    except (BadTrieProof, KeyError, TypeError, ValueError, rlp.exceptions.RLPException) as error:
-        raise BadProof(f"the proof does not lead from the header's root to index {index} ({error!r})") from error
+        return bytes(HexaryTrie.get_from_proof(root, key, nodes))
+    except (
+        BadTrieProof,
+        ValidationError,
+        AssertionError,
+        KeyError,
+        TypeError,
+        ValueError,
+        rlp.exceptions.RLPException,
+    ) as error:
+        raise BadProof(f"{type(error).__name__}: {error}") from error
+
+
+def _verify(root: bytes, proof: Sequence[bytes], index: int) -> bytes:
+    try:
+        found = look_up(root, rlp.encode(index), proof)
+    except BadProof as error:
+        raise BadProof(f"the proof does not lead from the header's root to index {index} ({error})") from error
     if not found:
         raise BadProof(f"the block has nothing with index {index}")
-    return bytes(found)
+    return found
 
 
 def _data(text: str) -> bytes:

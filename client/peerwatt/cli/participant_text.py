@@ -146,7 +146,8 @@ def _windows(count: int) -> str:
 
 def _report(word: SettledReportWord, settled: int) -> str:
     register = "import" if word.side == BUY else "export"
-    return f"report of {word.n} {_windows(word.n)}, {register} register ends at {word.closing_wh:,} Wh, {settled} settled"
+    read = f"report of {word.n} {_windows(word.n)}, {register} register ends at {word.closing_wh:,} Wh"
+    return f"{read}, {settled} settled"
 
 
 def _whose(authority: Authority) -> str:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import rlp
 from eth_utils.crypto import keccak
-from trie import HexaryTrie
-from trie.exceptions import BadTrieProof
 
-from peerwatt.audit.proofs import BadProof
+from peerwatt.audit.proofs import BadProof, look_up
 
 # Of `wallets` in the market's storage layout; a test holds it against the contract.
 WALLETS_SLOT = 0
@@ -33,6 +30,8 @@ def verify_wallet_proof(
         BadProof: it proves nothing.
     """
     encoded = _look_up(state_root, bytes.fromhex(market[2:]), account_nodes)
+    if not encoded:
+        raise BadProof(f"the block's state has no market at {market}")
     try:
         fields = rlp.decode(encoded)
         if len(fields) != ACCOUNT_FIELDS:
@@ -40,12 +39,11 @@ def verify_wallet_proof(
         word = _look_up(fields[STORAGE_ROOT], wallet_slot(account).to_bytes(32, "big"), nodes)
         return bytes(fields[CODE_HASH]), int.from_bytes(rlp.decode(word), "big") if word else 0
     except (rlp.exceptions.RLPException, TypeError, ValueError) as error:
-        raise BadProof(f"the block's state has no market at {market} ({error})") from error
+        raise BadProof(f"what the block's state has at {market} can't be read ({error})") from error
 
 
 def _look_up(root: bytes, key: bytes, nodes: Sequence[bytes]) -> bytes:
     try:
-        decoded: list[Any] = [rlp.decode(node) for node in nodes]
-        return bytes(HexaryTrie.get_from_proof(root, keccak(key), decoded))
-    except (BadTrieProof, KeyError, TypeError, ValueError, rlp.exceptions.RLPException) as error:
-        raise BadProof(f"the nodes do not lead from the state's root to the wallet ({error!r})") from error
+        return look_up(root, keccak(key), nodes)
+    except BadProof as error:
+        raise BadProof(f"the nodes do not lead from the state's root to the wallet ({error})") from error

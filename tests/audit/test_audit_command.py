@@ -126,13 +126,14 @@ def test_audit__page_not_written__verdict_all_the_same(
 
 def test_audit__participant__each_settlement(audit: Audit) -> None:
     shown = audit("--participant", ADA.account).out
-    assert f"Settlements of {ADA.account.lower()}" in shown
-    assert len(re.findall(r"^ +\d+  offer  reported ", shown, re.MULTILINE)) == 3
+    assert f"{ADA.account.lower()} up to block " in shown
+    assert len(re.findall(r"^  20\d\d-.* offer .* reported ", shown, re.MULTILINE)) == 3
     found = audit("--json", "--participant", CHIDI.account).json["participant"]
-    assert [line["side"] for line in found["lines"]] == ["bid"] * 3
-    assert found["deposited"] - sum(line["paid"] for line in found["lines"]) == found["balance"]
+    assert [row["side"] for row in found["windows"]] == ["bid"] * 3 and found["compared_with_replay"]
+    totals = found["totals"]
+    assert totals["deposited_amount"] - totals["paid_amount"] == found["wallet"]["balance"]
     nobody = "0x" + "9" * 40
-    assert f"{nobody} had no order settled" in audit("--participant", nobody).out
+    assert f"{nobody} up to block " in audit("--participant", nobody).out
 
 
 # Without a manifest

@@ -19,9 +19,9 @@ from peerwatt.cli.session import Session
 if TYPE_CHECKING:
     from peerwatt.audit.audit import Audit, OnProgress
     from peerwatt.audit.checks import Check
+    from peerwatt.audit.participant import ParticipantReport
     from peerwatt.audit.report import Report
     from peerwatt.audit.rpc import HttpTransport
-    from peerwatt.audit.statement import Statement
     from peerwatt.audit.transport import Transport
     from peerwatt.market.deployment import Deployment
 
@@ -52,7 +52,10 @@ Block = Annotated[
 ]
 Html = Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write the report as a page.")]
 Participant = Annotated[
-    str | None, typer.Option("--participant", metavar="ACCOUNT", help="Show each settlement of one account, too.")
+    str | None, typer.Option("--participant", metavar="ACCOUNT", help="Explain each payment of one account, too.")
+]
+Proof = Annotated[
+    Path | None, typer.Option("--proof", metavar="FILE", help="Write a file that proves them, for peerwatt verify.")
 ]
 Compile = Annotated[bool, typer.Option("--compile", help="Compile the contracts anew (needs the extra dev).")]
 Sources = Annotated[Path, typer.Option("--sources", metavar="DIR", help="Folder of the contracts for --compile.")]
@@ -76,6 +79,7 @@ def audit(
     block: Block = None,
     html: Html = None,
     participant: Participant = None,
+    proof: Proof = None,
     compile: Compile = False,
     sources: Sources = Path("contracts"),
     checkpoint: CheckpointFile = None,
@@ -88,18 +92,16 @@ def audit(
     """
     from peerwatt.audit.rpc import HttpTransport
     from peerwatt.audit.run import audit_market
-    from peerwatt.audit.statement import make_statement
 
     last = read_block_name(block)
     account = read_address(participant, "--participant") if participant is not None else None
     if html is not None:
         check_target(html)
-    statements: list[Statement] = []
-
-    def keep(audit: Audit) -> None:
-        if account is not None:
-            statements.append(make_statement(audit.replay, account))
-
+    if proof is not None:
+        if account is None:
+            raise UsageError("--proof proves the payments of one account; name it with --participant")
+        check_target(proof)
+    audits: list[Audit] = []
     also: tuple[Check, ...] = ()
     with ExitStack() as stack:
         transport, second = open_nodes(rpc or [session.settings.need("rpc")], stack)
@@ -119,10 +121,12 @@ def audit(
                 checkpoint=checkpoint,
                 ahead=isinstance(transport, HttpTransport),
                 say=output.complain,
-                then=keep,
+                then=audits.append,
             )
-    show(session, report, statements[0] if statements else None)
-    code = report.exit_code
+        own, code = None, report.exit_code
+        if account is not None and audits:
+            own, code = explain_participant(audits[0], account, report, proof)
+    show(session, report, own)
     if html is not None:
         try:
             write_page(report, html)
@@ -190,13 +194,13 @@ def read_address(text: str, what: str) -> str:
 
 
 def check_target(path: Path) -> None:
-    """Whether a page can be written there, before the work is done.
+    """Whether a file can be written there, before the work is done.
 
     Raises:
         UsageError: it is a folder, or is in none.
     """
     if path.is_dir():
-        raise UsageError(f"{path} is a folder; name the file that the page goes to")
+        raise UsageError(f"{path} is a folder; name a file")
     above = next(parent for parent in path.absolute().parents if parent.exists())
     if not above.is_dir():
         raise UsageError(f"{above} is no folder; name another place for {path.name}")
@@ -271,6 +275,31 @@ def compile_sources(session: Session, sources: Path) -> Check:
         return check_sources(sources)
 
 
+def explain_participant(
+    audit: Audit, account: str, report: Report, proof: Path | None
+) -> tuple[ParticipantReport | None, int]:
+    """One account at the audited block, and the exit code that the audit has then."""
+    from peerwatt.audit.failures import SourceError
+    from peerwatt.audit.participant import explain, write_proof
+
+    own = None
+    try:
+        own = explain(audit, account, report.block["hash"])
+        if proof is not None:
+            proof.parent.mkdir(parents=True, exist_ok=True)
+            written = write_proof(own, audit.transport, proof)
+            for missing in written["missing"]:
+                output.complain(f"not in {proof}: {missing}")
+            output.complain(f"the proof is in {proof}; check it with: peerwatt verify {proof} --block-hash HASH")
+    except SourceError as error:
+        output.complain(f"{account} is not {'proven' if own else 'explained'}: {error}")
+        return own, report.exit_code or INCOMPLETE
+    except OSError as error:
+        output.complain(f"the proof could not be written to {proof}: {error.strerror}")
+        return own, report.exit_code or USAGE
+    return own, report.exit_code if own.holds else VIOLATED
+
+
 # What it says
 
 
@@ -304,17 +333,19 @@ def watching(session: Session) -> Iterator[OnProgress | None]:
         bar.stop()
 
 
-def show(session: Session, report: Report, statement: Statement | None) -> None:
+def show(session: Session, report: Report, own: ParticipantReport | None) -> None:
     """The report, as JSON or as text."""
     if session.json:
         data = {**report.to_dict(), "digest": report.digest}
-        if statement is not None:
-            data["participant"] = statement.to_dict()
+        if own is not None:
+            data["participant"] = own.to_dict()
         typer.echo(output.to_json(data))
         return
     from rich.console import Console
 
     from peerwatt.audit.verdict import render_verdict
+    from peerwatt.audit.verdict.words import money_of
+    from peerwatt.cli.participant_text import describe_story
 
     if sys.stdout.isatty():
         Console(highlight=False).print(render_verdict(report))
@@ -323,28 +354,10 @@ def show(session: Session, report: Report, statement: Statement | None) -> None:
         with console.capture() as captured:
             console.print(render_verdict(report))
         typer.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
-    if statement is not None:
-        typer.echo(describe_statement(report, statement))
-
-
-def describe_statement(report: Report, statement: Statement) -> str:
-    """Each settlement of an account, and its wallet."""
-    from peerwatt.audit.statement import COLUMNS
-    from peerwatt.audit.verdict.words import money_of
-
-    money = money_of(report)
-    head = f" Settlements of {statement.account}, prices in {money.price_unit}, money in {money.currency}"
-    if not statement.lines:
-        head = f" {statement.account} had no order settled"
-        return f"{head}; balance {money.number(statement.balance)} {money.currency}\n"
-    text = f"{head}\n{output.table(COLUMNS, statement.rows(money), indent='   ')}"
-    facts = [
-        ("deposited", money.number(statement.deposited)),
-        ("withdrawn", money.number(statement.withdrawn)),
-        ("balance", money.number(statement.balance)),
-        ("reserved", money.number(statement.reserved)),
-    ]
-    return f"{text}\n{output.facts(facts, indent='   ')}\n".replace("\u2212", "-").replace("\u00a0", " ")
+    if own is not None:
+        typer.echo(f"{describe_story(own.story, money_of(report))}\n")
+        for line in own.story.violations:
+            typer.echo(f"  VIOLATED: {line}")
 
 
 def write_page(report: Report, path: Path) -> None:

@@ -34,7 +34,7 @@ def test_audit__proof__verified(audit: Typed, home_folder: Path) -> None:
     path = home_folder / "ada.json"
     code, out, err = audit("--participant", ADA.account, "--proof", path)
     assert code == 0 and "balance    +1,151.306499" in out
-    assert f"the proof is in {path}; check it with: peerwatt verify" in err
+    assert f"the proof is in {path}; check it, with the hash of block {make_homes().last} from elsewhere" in err
     assert json.loads(path.read_text()) == proof_of(ADA)
     assert type_command("verify", path, "--block-hash", make_homes().hash)[0] == 0
 

@@ -132,10 +132,11 @@ def load(path: Path) -> tuple[ProofFile, list[str]]:
 
     Raises:
         BadFile: it is none.
+        OSError: it can't be read.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except ValueError as error:
         raise BadFile(f"{path} is no proof file ({error}); get it again, whole") from error
     return parse(content, str(path))
 

@@ -290,7 +290,8 @@ def explain_participant(
             written = write_proof(own, audit.transport, proof)
             for missing in written["missing"]:
                 output.complain(f"not in {proof}: {missing}")
-            output.complain(f"the proof is in {proof}; check it with: peerwatt verify {proof} --block-hash HASH")
+            what = f"with the hash of block {report.block['number']} from elsewhere"
+            output.complain(f"the proof is in {proof}; check it, {what}: peerwatt verify {proof} --block-hash HASH")
     except SourceError as error:
         output.complain(f"{account} is not {'proven' if own else 'explained'}: {error}")
         return own, report.exit_code or INCOMPLETE

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 INCOMPLETE = 3
 # The table of docs/proof-file.md; a test compares them.
 EXIT_CODES = {
-    0: "every payment is proven against the hashes that you gave",
+    0: "every payment is proven against hashes from elsewhere",
     1: "something is violated: the file was changed, is of another block, or the payments do not follow",
     USAGE: "the command line makes no sense, or the file is no proof file",
     INCOMPLETE: "something is not proven, and it says what",
@@ -74,6 +74,8 @@ def describe_end(error: BaseException) -> tuple[int, str]:
         return describe(error)
     if isinstance(error, UserError | BadFile):
         return USAGE, str(error)
+    if isinstance(error, OSError) and error.filename is not None:
+        return USAGE, describe(error)[1]
     if isinstance(error, SourceError):
         return INCOMPLETE, f"nothing was proven: {error}"
     return INCOMPLETE, f"nothing was proven: {describe(error)[1]}"

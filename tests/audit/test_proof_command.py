@@ -51,7 +51,7 @@ def test_audit__proof_without_a_participant__usage(audit: Typed, home_folder: Pa
     code, out, err = audit("--proof", home_folder / "x.json")
     assert (code, out) == (2, "") and "name it with --participant" in err
     code, out, err = audit("--participant", ADA.account, "--proof", home_folder)
-    assert (code, out) == (2, "") and f"{home_folder} is a folder; name a file" in err
+    assert (code, out) == (2, "") and f"{home_folder} is a folder; name the file to write" in err
 
 
 def test_audit__proof_that_cant_be_written__verdict_stands(

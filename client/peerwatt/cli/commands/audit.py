@@ -200,7 +200,7 @@ def check_target(path: Path) -> None:
         UsageError: it is a folder, or is in none.
     """
     if path.is_dir():
-        raise UsageError(f"{path} is a folder; name a file")
+        raise UsageError(f"{path} is a folder; name the file to write")
     above = next(parent for parent in path.absolute().parents if parent.exists())
     if not above.is_dir():
         raise UsageError(f"{above} is no folder; name another place for {path.name}")

@@ -87,7 +87,8 @@ def study(
         reliability_pct=100 * delivered / sold if sold else 0.0, forecast_nrmse_load=0.21,
         forecast_nrmse_pv=0.17, gas_setup=48_211_333, gas_order=9_812_345, gas_clear=3_011_222,
         gas_settle=7_999_001, gas_per_participant_window=8_123.4, gas_clear_per_window=301_122.0,
-        seconds_total=21.3, seconds_chain=9.8, money_residual=0, energy_residual=0, parity_ok=True,
+        seconds_total=21.3, seconds_chain=9.8, money_residual=0, energy_residual=0, parity_ok=True, audit_ok=True,
+        audit_digest="ab" * 32,
         currency=currency, token_decimals=6,
     )  # fmt: skip
     return StudyResult(
@@ -255,10 +256,10 @@ def test_flows__ribbons__one_for_each_use_of_the_money() -> None:
 
 def test_checks__one_unit_lost__said_in_page_and_terminal() -> None:
     result = study()
-    assert printed(result).count("ok  ") == 3 and "NO  " not in printed(result)
+    assert printed(result).count("ok  ") == 4 and "NO  " not in printed(result)
     broken = replace(
         result,
-        summary=replace(result.summary, parity_ok=False, money_residual=-1, energy_residual=2),
+        summary=replace(result.summary, parity_ok=False, audit_ok=False, money_residual=-1, energy_residual=2),
         flows=replace(result.flows, buyers_paid=result.flows.buyers_paid - 1),
     )
     assert left_over(result.flows) == 0 and left_over(broken.flows) == -1
@@ -267,6 +268,7 @@ def test_checks__one_unit_lost__said_in_page_and_terminal() -> None:
     for text in (page, " ".join(printed(broken).split())):
         for said in (
             "The chain differs from the reference",
+            "The audit of the chain does not hold",
             "Money does not add up",
             "Energy does not add up",
         ):

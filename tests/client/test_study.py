@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -33,7 +34,7 @@ def result(out: Path) -> StudyResult:
 
 def test_play__small_community__chain_and_reference_agree(result: StudyResult) -> None:
     summary = result.summary
-    assert summary.parity_ok
+    assert summary.parity_ok and summary.audit_ok and len(summary.audit_digest) == 64
     assert summary.money_residual == 0
     assert summary.energy_residual == 0
     assert summary.traded_wh > 0
@@ -67,7 +68,8 @@ def test_play__bills__are_the_sum_of_the_homes(result: StudyResult) -> None:
 
 def test_play__same_seed__same_figures(result: StudyResult, tmp_path: Path) -> None:
     again = play(StudyOptions(seed=3, out=tmp_path, **SMALL), Console(quiet=True)).summary
-    noisy = {"seconds_total": 0.0, "seconds_chain": 0.0}
+    # Another run is another chain, with blocks of other times and hashes.
+    noisy: dict[str, Any] = {"seconds_total": 0.0, "seconds_chain": 0.0, "audit_digest": ""}
     assert replace(again, **noisy) == replace(result.summary, **noisy)
 
 
@@ -100,7 +102,7 @@ def test_play__one_unit_flipped__parity_is_false(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(Trading, "_compare", flip_then_compare)
     flipped = play(StudyOptions(out=tmp_path, consumers=1, prosumers=1, windows=1), Console(quiet=True))
     assert not flipped.summary.parity_ok
-    assert any(note.startswith("wallet of 0x") for note in flipped.notes)
+    assert any(note.startswith("wallets(0x") for note in flipped.notes)
 
 
 def test_study__json__prints_the_summary_and_writes_the_files(tmp_path: Path) -> None:
@@ -132,9 +134,37 @@ def test_study__cannot_run_as_asked__says_why(option: str, value: str, said: str
 def test_study__difference_found__exit_status_is_1(
     result: StudyResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    broken = replace(result, summary=replace(result.summary, parity_ok=False))
-    monkeypatch.setattr(runner, "play", lambda options, console: broken)
-    assert runner.run_study(StudyOptions(out=tmp_path, json=True)) == 1
+    for wrong in ({"parity_ok": False}, {"audit_ok": False}, {"money_residual": 1}, {"energy_residual": -1}):
+        broken = replace(result, summary=replace(result.summary, **wrong))
+        monkeypatch.setattr(runner, "play", lambda options, console, broken=broken: broken)
+        assert runner.run_study(StudyOptions(out=tmp_path, json=True)) == 1
+    monkeypatch.setattr(runner, "play", lambda options, console: result)
+    assert runner.run_study(StudyOptions(out=tmp_path, json=True)) == 0
+
+
+def test_play__chain_tells_one_log_otherwise__audit_is_false_and_says_where(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    view = runner.view_node
+
+    def view_that_lies(chain: EmbeddedChain) -> Any:
+        node = view(chain)
+        honest = node.answer
+
+        def answer(method: str, params: list[Any]) -> Any:
+            result = honest(method, params)
+            if method == "eth_getLogs" and len(result) > 9:
+                last = result[-1]
+                result = [*result[:-1], {**last, "data": f"{int(last['data'], 16) ^ 1:#0{len(last['data'])}x}"}]
+            return result
+
+        node.answer = answer
+        return node
+
+    monkeypatch.setattr(runner, "view_node", view_that_lies)
+    lied = play(StudyOptions(out=tmp_path, consumers=2, prosumers=1, windows=1), Console(quiet=True))
+    assert lied.summary.parity_ok and not lied.summary.audit_ok
+    assert any("The audit's verdict is violated; block" in note for note in lied.notes)
 
 
 def on_an_eth_tester_node(monkeypatch: pytest.MonkeyPatch) -> EmbeddedChain:

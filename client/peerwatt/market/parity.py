@@ -55,14 +55,18 @@ def _pairs(
         found = iter(gateway.lens.functions.account_words(part, slots).call())
         for account in part:
             for name, arguments, expected in account_views(market, account.lower(), slots):
-                yield f"{name}{arguments}", next(found), expected
+                yield _label(name, arguments), next(found), expected
     read = gateway.market.functions
     for name, arguments, expected in (*market_views(market), *result_views(market, results)):
-        yield f"{name}{arguments}", _to_int(read[name](*map(_checksum, arguments)).call()), expected
+        yield _label(name, arguments), _to_int(read[name](*map(_checksum, arguments)).call()), expected
     yield "tokens", gateway.token_balance(gateway.deployment.market), market.token_balance
     for window in books:
         levels = {level: tuple(energies) for level, energies in market.book(window).items() if any(energies)}
         yield f"book of window {window}", gateway.book(window), levels
+
+
+def _label(name: str, arguments: Sequence[Any]) -> str:
+    return f"{name}({', '.join(map(str, arguments))})"
 
 
 def _checksum(argument: Any) -> Any:

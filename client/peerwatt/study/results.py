@@ -44,6 +44,8 @@ class Summary:
     money_residual: int
     energy_residual: int
     parity_ok: bool
+    audit_ok: bool
+    audit_digest: str
     currency: str
     token_decimals: int
 

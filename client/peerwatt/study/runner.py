@@ -16,9 +16,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from web3 import HTTPProvider, Web3
 
+from peerwatt.audit.report import HOLDS, Report
+from peerwatt.audit.rpc import HttpTransport
+from peerwatt.audit.run import audit_market
+from peerwatt.audit.transport import InProcess, Transport
 from peerwatt.bills import reduction_pct
 from peerwatt.market.senders import KeyAccount, NodeAccount
 from peerwatt.node.embedded import EmbeddedChain
+from peerwatt.node.view import view_node
 from peerwatt.study.accounting import Accounting
 from peerwatt.study.clock import Clock, EmbeddedClock, RealClock, TravellingClock, shift_into_future
 from peerwatt.study.community import make_participants
@@ -63,6 +68,7 @@ class Venue:
     w3: Web3
     clock: Clock
     cast: Cast
+    transport: Transport
     note: str | None = None
 
 
@@ -70,7 +76,8 @@ def run_study(options: StudyOptions) -> int:
     """Runs the study, writes its files, prints its summary.
 
     Returns:
-        Exit status: 0; 1 if chain and reference differ or something is not conserved; 2 if it can't run as asked.
+        Exit status: 0; 1 if chain and reference differ, something is not conserved or the audit does not hold; 2 if it
+        can't run as asked.
     """
     console = Console(stderr=options.json)
     try:
@@ -87,7 +94,7 @@ def run_study(options: StudyOptions) -> int:
         console.print(render_summary(result))
         files = f"\nReport: {options.out / 'report.html'}   Summary: {options.out / 'summary.json'}"
         console.print(files, highlight=False)
-    sound = summary.parity_ok and summary.money_residual == 0 and summary.energy_residual == 0
+    sound = summary.parity_ok and summary.audit_ok and not summary.money_residual and not summary.energy_residual
     return 0 if sound else 1
 
 
@@ -132,10 +139,12 @@ def play(options: StudyOptions, console: Console) -> StudyResult:
         task = progress.add_task("Windows trade and settle", total=options.windows)
         trading.run(lambda _: progress.advance(task))
         seconds_chain = time.perf_counter() - chain_started - trading.seconds_comparing
+        progress.add_task("The auditor does it all again", total=None)
+        audit = audit_market(venue.transport, stage.deployment, "latest")
     stage.deployment.save(options.out / "deployment.json")
     books = Accounting(trading, participants, scores)
-    summary = _summarise(options, world, trading, books, started, seconds_chain)
-    notes = tuple(note for note in (venue.note, *trading.differences[:20]) if note)
+    summary = _summarise(options, world, trading, books, audit, started, seconds_chain)
+    notes = tuple(note for note in (venue.note, *trading.differences[:20], *_describe(audit)) if note)
     return StudyResult(
         summary=summary,
         windows=books.windows,
@@ -150,6 +159,15 @@ def play(options: StudyOptions, console: Console) -> StudyResult:
     )
 
 
+def _describe(audit: Report) -> tuple[str, ...]:
+    """What the audit found, where not everything holds."""
+    if audit.verdict == HOLDS:
+        return ()
+    first = audit.divergence
+    where = f"block {first.block}: {first.expected} expected, {first.found} found" if first else "nothing diverges"
+    return (f"The audit's verdict is {audit.verdict}; {where}.", *audit.incomplete)
+
+
 def open_venue(options: StudyOptions) -> Venue:
     """The embedded chain, or the node behind `--rpc`.
 
@@ -160,17 +178,17 @@ def open_venue(options: StudyOptions) -> Venue:
         chain = EmbeddedChain()
         operator, regulator, balancing, network, relayer = chain.accounts[:5]
         cast = Cast(NodeAccount(operator), NodeAccount(regulator), NodeAccount(relayer), balancing, network)
-        return Venue(chain.w3, EmbeddedClock(chain), cast)
+        return Venue(chain.w3, EmbeddedClock(chain), cast, InProcess(view_node(chain).answer))
     w3 = Web3(HTTPProvider(options.rpc, request_kwargs={"timeout": RPC_TIMEOUT_S}))
     if not w3.is_connected():
         raise StudyError(f"no JSON-RPC node answers at {options.rpc}; start one, or leave --rpc away")
     cast = _cast_on_node(w3, options.rpc)
     clock: Clock | None = TravellingClock.detect(w3)
     if clock is not None:
-        return Venue(w3, clock, cast)
+        return Venue(w3, clock, cast, HttpTransport(options.rpc))
     minutes = (options.windows + 2) * 15
     note = f"This node can't move its clock: the study runs in real time, about {minutes} minutes."
-    return Venue(w3, RealClock(w3), cast, note)
+    return Venue(w3, RealClock(w3), cast, HttpTransport(options.rpc), note)
 
 
 def _cast_on_node(w3: Web3, url: str) -> Cast:
@@ -197,6 +215,7 @@ def _summarise(
     world: World,
     trading: Trading,
     books: Accounting,
+    audit: Report,
     started: float,
     seconds_chain: float,
 ) -> Summary:
@@ -235,6 +254,8 @@ def _summarise(
         money_residual=books.money_residual(),
         energy_residual=books.energy_residual(),
         parity_ok=not trading.differences,
+        audit_ok=audit.verdict == HOLDS,
+        audit_digest=audit.digest,
         currency="NGN",
         token_decimals=TOKEN_DECIMALS,
     )

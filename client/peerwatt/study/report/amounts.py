@@ -41,6 +41,13 @@ def check_words(summary: Summary) -> tuple[tuple[bool, str], ...]:
             else "The chain differs from the reference model: these figures prove nothing.",
         ),
         (
+            summary.audit_ok,
+            "The auditor, who has the chain and nothing else, did everything again, and all holds "
+            f"(digest {summary.audit_digest[:16]})."
+            if summary.audit_ok
+            else "The audit of the chain does not hold: peerwatt audit says where.",
+        ),
+        (
             summary.money_residual == 0,
             "Money adds up to the base unit: what was paid in was paid out."
             if summary.money_residual == 0

@@ -17,8 +17,8 @@ from peerwatt.reference.registry import Application
 from peerwatt.reference.state import Event
 from peerwatt.reference.tariffs import Tables
 
-# Signers found beforehand: for each item of a relay the meter that was assumed, and who signed.
-Found = Sequence[tuple[str, str]]
+# A relay's items with what was found beforehand: the meter that was assumed for each, and who signed.
+Found = Sequence[tuple[relay.Item, str, str]]
 
 
 class Acts:
@@ -88,12 +88,12 @@ class Acts:
             market.set_paused(now_s, caller, False)
 
     def _items(self, words: list[int], found: Found | None) -> list[Item]:
+        if found is None:
+            found = [(item, "", "") for item in relay.unpack(words)]
         items = []
-        for index, item in enumerate(relay.unpack(words)):
+        for item, assumed, signer in found:
             meter = signing_meter(self.market, item)
-            if found is not None and found[index][0] == meter:
-                signer = found[index][1]
-            else:
+            if assumed != meter:
                 signer = find_signer(item, meter, self.domain)
             self.signatures += not isinstance(item, relay.DueItem)
             items.append(to_reference(item, meter, signer))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from peerwatt.audit.digests import digest_item
+from peerwatt.audit.recovery import recover_records, to_record
 from peerwatt.exceptions import BadMessage, MalformedSignature
 from peerwatt.market import relay
 from peerwatt.reference import (
@@ -40,18 +42,21 @@ def signing_meter(market: Market, item: relay.Item) -> str:
 
 
 def find_signer(item: relay.Item, meter: str, domain: Domain) -> str:
-    """Whom an item's signature recovers to.
+    """Whom an item's signature recovers to, lower case; the zero address for nobody.
 
     Args:
         meter: of `signing_meter`.
     """
+    record = to_signature_record(item, meter, domain)
+    return ZERO_ADDRESS if record is None else f"0x{recover_records(record).hex()}"
+
+
+def to_signature_record(item: relay.Item, meter: str, domain: Domain) -> bytes | None:
+    """The record of an item's signature; None for an item that nobody signed or can have signed."""
     if isinstance(item, relay.DueItem):
-        return ZERO_ADDRESS
-    if isinstance(item, relay.CancelItem):
-        return recover_or_nobody(item.to_message, domain, item.r, item.vs)
-    if meter == ZERO_ADDRESS:
-        return ZERO_ADDRESS
-    return recover_or_nobody(lambda: item.to_message(meter), domain, item.r, item.vs)
+        return None
+    digest = digest_item(item, meter, domain)
+    return None if digest is None else to_record(digest, item.r, item.vs)
 
 
 def to_reference(item: relay.Item, meter: str, signer: str) -> Item:

@@ -48,10 +48,14 @@ class PackedWord:
     """
 
     _fields: ClassVar[tuple[_Field, ...]] = ()
+    # Bits of no field.
+    _rest: ClassVar[int] = (1 << WORD_BITS) - 1
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         cls._fields = _read_fields(cls)
+        used = sum((field.limit - 1) << field.bits.low for field in cls._fields)
+        cls._rest = (1 << WORD_BITS) - 1 - used
 
     def __post_init__(self) -> None:
         for field in self._fields:
@@ -85,17 +89,18 @@ class PackedWord:
         if not is_int(word) or not 0 <= word < 1 << WORD_BITS:
             raise BadWord(f"{word!r} is not a word; give an int of 256 bits")
         values: dict[str, Any] = {}
-        used = 0
         for name, kind, bits, limit in cls._fields:
             raw = (word >> bits.low) & (limit - 1)
-            used |= (limit - 1) << bits.low
-            if kind is str:
-                values[name] = _to_address(raw)
+            if kind is int:
+                values[name] = raw - bits.bias
             else:
-                values[name] = bool(raw) if kind is bool else raw - bits.bias
-        if word & ~used and not ignore_rest:
+                values[name] = _to_address(raw) if kind is str else bool(raw)
+        if word & cls._rest and not ignore_rest:
             raise BadWord(f"{word:#x} has bits that no field of {cls.__name__} has; check which word it is")
-        return cls(**values)
+        # What was cut from a word fits it: there is nothing to check.
+        decoded = object.__new__(cls)
+        decoded.__dict__.update(values)
+        return decoded
 
     def encode(self) -> int:
         """The word of these fields."""

@@ -63,17 +63,14 @@ def clear_book(bids: Mapping[int, int], offers: Mapping[int, int]) -> Clearing:
     is left.
     """
     supply, demand = sum(offers.values()), sum(bids.values())
-
-    def offered_to(level: int) -> int:
-        return sum(wh for at, wh in offers.items() if at <= level)
-
-    def bid_from(level: int) -> int:
-        return sum(wh for at, wh in bids.items() if at >= level)
-
     touched = sorted({level for side in (bids, offers) for level, wh in side.items() if wh > 0})
-    # Without a single order every level would do: no trade.
-    lo = next((level for level in touched if bid_from(level + 1) <= offered_to(level)), LEVELS - 1)
-    s_lo, d_lo, d_above = offered_to(lo), bid_from(lo), bid_from(lo + 1)
+    # Walking up: S(lo) grows by what is offered at each level, what is bid above it shrinks by what is bid at it.
+    lo, s_lo, s_below, d_lo, d_above = LEVELS - 1, 0, 0, demand, demand
+    for level in touched:
+        lo, s_below, d_lo = level, s_lo, d_above
+        s_lo, d_above = s_lo + offers.get(level, 0), d_above - bids.get(level, 0)
+        if d_above <= s_lo:
+            break
     traded = min(s_lo, d_lo)
     if traded == 0:
         result = Result(level=0, kind=NO_TRADE)
@@ -81,7 +78,7 @@ def clear_book(bids: Mapping[int, int], offers: Mapping[int, int]) -> Clearing:
         hi = next(level for level in touched if level > lo)
         result = Result(level=(lo + hi) // 2, kind=ALL_CROSSING)
     elif s_lo > d_lo:
-        result = Result(level=lo, kind=OFFERS_RATIONED, num=d_lo - offered_to(lo - 1), den=offers[lo])
+        result = Result(level=lo, kind=OFFERS_RATIONED, num=d_lo - s_below, den=offers[lo])
     else:
         result = Result(level=lo, kind=BIDS_RATIONED, num=s_lo - d_above, den=bids[lo])
     return Clearing(replace(result, left_wh=supply + demand), supply, demand, traded)

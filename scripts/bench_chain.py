@@ -99,9 +99,9 @@ class BenchMarket:
         self.size = size
         self._say = say
         self._random = random.Random(1)
-        operator, regulator, balancing, network = w3.eth.accounts[:4]
+        operator, regulator, balancing, network = list(w3.eth.accounts)[:4]
         self._operator, self._regulator = NodeAccount(operator), NodeAccount(regulator)
-        self._relayer = NodeAccount(w3.eth.accounts[9])
+        self._relayer = NodeAccount(list(w3.eth.accounts)[9])
         self.deployment: Deployment = deploy_market(
             w3, self._operator, NUMBERS, Roles(operator, regulator, balancing, network)
         )

@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import rlp
-from eth_keys.datatypes import Signature
-from eth_keys.exceptions import BadSignature
 from eth_utils.crypto import keccak
-from eth_utils.exceptions import ValidationError
+
+from peerwatt.audit.recovery import NOBODY, recover_signer
 
 Raw = Mapping[str, Any]
 
-SECP256K1_N = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 LEGACY = 0
 # What is signed, by EIP-2718 type, in its sequence.
 _COMMON = ("gas", "to", "value", "input")
@@ -172,11 +170,6 @@ def _field(name: str, raw: Raw) -> Any:
 
 
 def _recover(signing_hash: bytes, parity: int, r: int, s: int) -> str | None:
-    """Who signed, lower case; None for nobody. A chain takes only the lower one of two values of s (EIP-2)."""
-    if s > SECP256K1_N // 2:
-        return None
-    try:
-        public = Signature(vrs=(parity, r, s)).recover_public_key_from_msg_hash(signing_hash)
-    except (BadSignature, ValidationError, ValueError):
-        return None
-    return str(public.to_address())
+    """Who signed, lower case; None for nobody."""
+    signer = recover_signer(signing_hash, parity, r, s)
+    return None if signer == NOBODY else f"0x{signer.hex()}"

@@ -25,13 +25,14 @@ def digest_item(item: relay.Item, meter: str, domain: Domain) -> bytes | None:
     if isinstance(item, relay.OrderItem):
         if item.side not in (BUY, SELL) or ZERO_ADDRESS in (item.account, meter):
             return None
-        numbers = (item.side, item.first, item.last, item.energy_wh, item.limit_level, item.nonce)
-        return _digest(Order.type_hash(), domain, _address(item.account), _address(meter), *map(_word, numbers))
+        energy_wh, level = item.energy_wh, item.limit_level
+        numbers = [_word(number) for number in (item.side, item.first, item.last, energy_wh, level, item.nonce)]
+        return _digest(Order.type_hash(), domain, _address(item.account), _address(meter), *numbers)
     if isinstance(item, relay.CancelItem):
         if item.account == ZERO_ADDRESS:
             return None
-        numbers = (item.nonce, item.from_window, item.deadline)
-        return _digest(Cancel.type_hash(), domain, _address(item.account), *map(_word, numbers))
+        numbers = [_word(number) for number in (item.nonce, item.from_window, item.deadline)]
+        return _digest(Cancel.type_hash(), domain, _address(item.account), *numbers)
     if isinstance(item, relay.ReportItem):
         registers = item.registers
         if item.side not in (BUY, SELL) or meter == ZERO_ADDRESS or registers[-1] > MAX_REGISTER:

@@ -21,9 +21,9 @@ def to_log(event: Event, domain: Domain) -> tuple[tuple[bytes, ...], bytes]:
     """Topics and data that the contract logs for an event of the reference."""
     signature, indexed, data = _get_shape(event.name)
     arguments = to_arguments(event, domain)
-    topics = (signature, *(_to_word(arguments[name]) for name in indexed))
-    if all(kind in _WORD_KINDS for _, kind in data):
-        return topics, b"".join([_to_word(arguments[name]) for name, _ in data])
+    topics = (signature, *(to_word(arguments[name]) for name in indexed))
+    if all(is_word(kind) for _, kind in data):
+        return topics, b"".join([to_word(arguments[name]) for name, _ in data])
     return topics, encode([kind for _, kind in data], [arguments[name] for name, _ in data])
 
 
@@ -55,10 +55,13 @@ def event_name(topic: bytes) -> str:
     return _names().get(topic, f"unknown event 0x{topic.hex()}")
 
 
-_WORD_KINDS = {"uint256", "int256", "address", "bool", "bytes32"}
+def is_word(kind: str) -> bool:
+    """Whether an ABI type takes exactly one word, as `to_word` makes it."""
+    return kind in ("address", "bool", "bytes32") or (kind.startswith(("uint", "int")) and "[" not in kind)
 
 
-def _to_word(value: Any) -> bytes:
+def to_word(value: Any) -> bytes:
+    """The 32 bytes of a value whose type `is_word`."""
     if isinstance(value, bytes):
         return value
     if isinstance(value, str):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from peerwatt.audit.digests import digest_item
 from peerwatt.audit.recovery import recover_records, to_record
-from peerwatt.exceptions import BadMessage, MalformedSignature
+from peerwatt.exceptions import BadMessage
 from peerwatt.market import relay
 from peerwatt.reference import (
     ZERO_ADDRESS,
@@ -20,15 +20,16 @@ from peerwatt.reference import (
     ReportItem,
     ReportMessage,
 )
-from peerwatt.signing import Domain, Message, Signature, recover
+from peerwatt.signing import Domain, Message
 
 
 def recover_or_nobody(make: Callable[[], Message], domain: Domain, r: int, vs: int) -> str:
     """Whom the contract recovers from a signature over a message, lower case; the zero address for nobody."""
     try:
-        return recover(make(), domain, Signature(r, vs)).lower()
-    except (BadMessage, MalformedSignature):
+        record = to_record(make().digest(domain), r, vs)
+    except BadMessage:
         return ZERO_ADDRESS
+    return f"0x{recover_records(record).hex()}"
 
 
 def signing_meter(market: Market, item: relay.Item) -> str:

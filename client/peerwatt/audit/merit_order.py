@@ -101,6 +101,8 @@ class MeritOrders:
     def _clear(self, event: Event) -> None:
         window, result = event.values["window"], event.values["result"]
         assert isinstance(window, int) and isinstance(result, Result)
+        # Windows are cleared in their sequence: what has ended is in none of the next ones.
+        self._orders = {place: order for place, order in self._orders.items() if window < order.first + order.count}
         self._ended = [order for order in self._ended if window < order.first + order.count]
         live = [order for order in (*self._orders.values(), *self._ended) if window in order.windows]
         bids = [(order.effective_level, order.energy_wh) for order in live if order.side == BUY]

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from eth_abi.abi import encode
 from eth_utils.abi import collapse_if_tuple
 from eth_utils.crypto import keccak
 
 from peerwatt import artifacts
 from peerwatt.audit.calldata import MARKET, REGISTRY
+from peerwatt.audit.encoding import is_word, to_word
 from peerwatt.audit.history import Block
 from peerwatt.audit.transport import Request, RpcError, Transport
 from peerwatt.market.deployment import Deployment
@@ -129,7 +129,7 @@ def _parts(views: Iterator[tuple[str, View]]) -> Iterator[list[tuple[str, View]]
 def _call(address: str, contract: str, view: View, block: Block) -> Request:
     name, arguments, _ = view
     selector, kinds = _getter(contract, name)
-    data = selector + encode(kinds, arguments)
+    data = selector + b"".join([to_word(argument) for _, argument in zip(kinds, arguments, strict=True)])
     return "eth_call", [{"to": address, "data": f"0x{data.hex()}"}, hex(block.number)]
 
 
@@ -138,6 +138,8 @@ def _getter(contract: str, name: str) -> tuple[bytes, Sequence[str]]:
     for entry in artifacts.load(contract).abi:
         if entry["type"] == "function" and entry["name"] == name:
             kinds = [collapse_if_tuple(argument) for argument in entry["inputs"]]
+            if not all(map(is_word, kinds)):
+                raise LookupError(f"{contract}.{name} takes more than words")
             return bytes(keccak(text=f"{name}({','.join(kinds)})")[:4]), kinds
     raise LookupError(f"{contract} has no getter {name}")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from types import ModuleType
 
-EXTRAS = ("grid", "bridge", "agent", "dev")
+EXTRAS = ("grid", "bridge", "agent", "data", "dev")
 
 
 class MissingExtra(ImportError):

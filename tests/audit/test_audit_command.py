@@ -80,7 +80,8 @@ def test_audit__json__stable_fields(audit: Audit) -> None:
 
 
 def test_audit__again_and_with_processes__same_digest(audit: Audit, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(signers, "ITEMS_PER_JOB", 1)
+    monkeypatch.setattr(signers, "WORTH_HELPERS", 0)
+    monkeypatch.setattr(signers, "RECORDS_AT_ONCE", 2)
     digests = {audit("--json", "--workers", workers).json["digest"] for workers in (1, 2)}
     assert digests == {audit("--json").json["digest"]}
 

@@ -30,6 +30,7 @@ from peerwatt.audit.source import History, read_history
 from peerwatt.audit.stakes import Stakes
 from peerwatt.audit.state import Comparison, Difference, compare_state
 from peerwatt.audit.subject import describe_market, read_currency
+from peerwatt.audit.tables import ParquetTables
 from peerwatt.audit.totals import add_up
 from peerwatt.audit.transport import RpcError, Transport, ask
 from peerwatt.market.deployment import Deployment
@@ -91,6 +92,7 @@ class Audit:
         also: Sequence[Check] = (),
         checkpoint: Path | None = None,
         ahead: bool = False,
+        tables: ParquetTables | None = None,
         say: Callable[[str], None] = _unheard,
     ) -> None:
         """
@@ -101,6 +103,7 @@ class Audit:
             also: checks that were made elsewhere.
             checkpoint: file with the state of an earlier audit, or for this one's.
             ahead: read the next part of the chain while this one is done again; not for a chain in this process.
+            tables: given every transaction that was done again; then no checkpoint is gone on from.
             say: told why a checkpoint was not gone on from.
         Raises:
             SourceIncomplete: the node does not give the market's block.
@@ -129,6 +132,7 @@ class Audit:
         self._also = also
         # The scores of an older registry are asked for in between: one thread has to do all the asking.
         self._ahead = ahead and predecessor is None
+        self._tables = tables
         self._say = say
         self._checkpoint = Checkpoint(checkpoint, deployment, second is not None, predecessor) if checkpoint else None
         self._at: Block | None = None
@@ -180,6 +184,9 @@ class Audit:
 
     def _resume(self, history: History) -> None:
         if self._checkpoint is None:
+            return
+        if self._tables is not None:
+            self._say("the tables are of the whole history: reading from the market's first block")
             return
         try:
             saved = self._checkpoint.load()
@@ -247,10 +254,10 @@ class Audit:
                     self._checkpoint.save_now_and_then(chunk.end, self._take_state)
 
     def _follow(self, chunk: Chunk, pool: SignerPool, progress: Callable[[], None]) -> None:
-        market = self.replay.market
+        market, registry = self.replay.market, self.replay.registry
         for transaction, block, found in pool.ahead(chunk.pairs()):
             self._block = block.number
-            logged, settled = len(market.log), len(market.ledger)
+            logged, settled, enlisted = len(market.log), len(market.ledger), len(registry.log)
             self.replay.run([(transaction, block, found)])
             if self.replay.divergence is not None:
                 return
@@ -262,6 +269,9 @@ class Audit:
                 self._forged.append(f"{place}: hash and sender do not follow from its content")
             self.merit.follow(market.log[logged:])
             self._count(market.ledger[settled:])
+            if self._tables is not None:
+                events = market.log[logged:], registry.log[enlisted:]
+                self._tables.follow(transaction, block, self.replay, *events, market.ledger[settled:])
             progress()
         self.flows.follow(chunk.transactions, chunk.transfers)
 

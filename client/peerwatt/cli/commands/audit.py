@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from peerwatt.audit.participant import ParticipantReport
     from peerwatt.audit.report import Report
     from peerwatt.audit.rpc import HttpTransport
+    from peerwatt.audit.tables import ParquetTables
     from peerwatt.audit.transport import Transport
     from peerwatt.market.deployment import Deployment
 
@@ -62,6 +63,10 @@ Sources = Annotated[Path, typer.Option("--sources", metavar="DIR", help="Folder 
 CheckpointFile = Annotated[
     Path | None, typer.Option("--checkpoint", metavar="FILE", help="Keep the state there, and go on from it.")
 ]
+Parquet = Annotated[
+    Path | None,
+    typer.Option("--parquet", metavar="DIR", help="Write ledgers and events as Parquet files (needs the extra data)."),
+]
 Workers = Annotated[
     int | None, typer.Option("--workers", metavar="N", min=1, help="Processes that verify signatures; one a core.")
 ]
@@ -84,6 +89,7 @@ def audit(
     sources: Sources = Path("contracts"),
     checkpoint: CheckpointFile = None,
     workers: Workers = None,
+    parquet: Parquet = None,
 ) -> None:
     """Prove every payment of a market: do the chain again, and compare all of it.
 
@@ -108,6 +114,7 @@ def audit(
         deployment = find_market(session, transport, market)
         if compile:
             also = (compile_sources(session, sources),)
+        tables = stack.enter_context(open_tables(parquet, deployment)) if parquet is not None else None
         with watching(session) as progress:
             report = audit_market(
                 transport,
@@ -120,6 +127,7 @@ def audit(
                 also=also,
                 checkpoint=checkpoint,
                 ahead=isinstance(transport, HttpTransport),
+                tables=tables,
                 say=output.complain,
                 then=audits.append,
             )
@@ -228,6 +236,21 @@ def open_node(url: str) -> HttpTransport:
         return HttpTransport(url)
     except ValueError as error:
         raise UsageError(str(error)) from None
+
+
+def open_tables(directory: Path, deployment: Deployment) -> ParquetTables:
+    """The files that the audit's tables go to.
+
+    Raises:
+        MissingExtra: pyarrow is not installed.
+        UsageError: the directory can't be made, or not be written to.
+    """
+    from peerwatt.audit.tables import ParquetTables
+
+    try:
+        return ParquetTables(directory, deployment)
+    except OSError as error:
+        raise UsageError(f"{directory} can't take the tables ({error.strerror}); name another --parquet") from error
 
 
 def find_market(session: Session, transport: Transport, market: str | None) -> Deployment:

@@ -38,6 +38,10 @@ SIZES = {"small": Size(100, 1), "medium": Size(200, 5), "large": Size(1_000, 10)
 SINGLE = {"single": Size(200, 5, single=True)}
 # What eth_getLogs is asked for at once, in the loops.
 BLOCKS_AT_ONCE = 1_000
+HEADINGS = (
+    *("chain", "windows", "logs", "audit s", "plain s", "raw s", "windows/s"),
+    *("audit/plain", "of CPU", "audit/raw", "peak MB"),
+)
 START_S = 1_800_000_000
 NODE_TIMEOUT_S = 60
 TOOLS = Path(__file__).resolve().parents[1] / ".tools" / "node_modules" / ".bin"
@@ -215,19 +219,18 @@ def main() -> None:
     options = parser.parse_args()
     if options.measure:
         return measure_here(options.measure, options.rpc, options.manifest)
-    console = Console()
+    console = Console(soft_wrap=True)
     engine = choose_engine()
     console.print(f"node: {engine}; seconds: wall / processors, medians of {options.runs} runs in turns")
     sizes = {name: size for name, size in {**SIZES, **SINGLE}.items() if options.only in (None, name)}
     rows = {name: bench(name, size, options.out, engine, options.runs, console) for name, size in sizes.items()}
-    table = Table(title="audit, plain web3 loop, downloading alone")
-    for heading in ("chain", "participant-windows", "logs", "audit s", "plain s", "raw s", "windows/s"):
-        table.add_column(heading, justify="right")
-    for heading in ("audit/plain", "of CPU", "audit/raw", "peak MB"):
-        table.add_column(heading, justify="right")
+    table = Table(box=None, title="audit, plain web3 loop, downloading alone")
+    for heading in HEADINGS:
+        table.add_column(heading, justify="right", no_wrap=True)
     for name, row in rows.items():
         table.add_row(name, *row)
-    console.print(table)
+    # Columns side by side, however narrow the terminal.
+    Console(width=140).print(table)
     console.print(_describe_memory({name: row for name, row in rows.items() if name in SIZES}))
 
 

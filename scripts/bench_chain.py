@@ -10,16 +10,19 @@ import random
 from collections.abc import Callable, Iterable
 from dataclasses import astuple, dataclass
 from functools import cached_property
+from typing import Any
 
 from eth_keys.datatypes import PrivateKey
 from eth_utils.crypto import keccak
 from web3 import Web3
+from web3.types import RPCEndpoint, TxParams
 
 from peerwatt.market import relay
 from peerwatt.market.deployment import Deployment, MarketNumbers, Roles, deploy_market
-from peerwatt.market.gateway import MAX_RELAY_WORDS, MarketGateway
+from peerwatt.market.gateway import MAX_RELAY_WORDS, MAX_TRANSACTION_GAS, MarketGateway
 from peerwatt.market.senders import NodeAccount
 from peerwatt.market.words import FEEDING_IN, ONLY_CONSUMING, TableWord
+from peerwatt.node.accounts import BLOCK_GAS_LIMIT
 from peerwatt.node.travel import travel_to
 from peerwatt.signing import BUY, EXPORTS, SELL, Domain, Enrolment, Order, Permit, Report, sign
 
@@ -38,6 +41,7 @@ TABLES = [TableWord((bps,) * 16).encode() for bps in (100, 100, 0)]
 IMBALANCE_STEPS, RETAIL, FEE = 327, 209_500, 8_000
 METER_CLASS, RETAIL_CLASS, FEEDER = 1, 0, 0
 DEPOSIT = 50_000 * 10**6
+DEPOSIT_GAS = 200_000
 WINDOWS_PER_ROUND = 10
 # What a transaction's gas has room for.
 ENROLMENTS_AT_ONCE, MINTS_AT_ONCE, ORDERS_AT_ONCE, DUES_AT_ONCE = 32, 100, 120, 100
@@ -135,12 +139,14 @@ class BenchMarket:
             accounts = [home.account for home in homes]
             self._gateway.act(self._operator, token.mint_many(accounts, [DEPOSIT] * len(accounts)))
         token_domain = self._gateway.token_domain()
+        deposits = []
         for home in self._homes:
             permit = Permit(home.account, self.deployment.market, DEPOSIT, 0, deadline)
             signed = sign(permit, token_domain, home.account_key)
             r, s = signed.r.to_bytes(32, "big"), signed.s.to_bytes(32, "big")
-            call = self._gateway.market.functions.deposit_permit(home.account, DEPOSIT, deadline, signed.v, r, s)
-            self._gateway.act(self._relayer, call)
+            market = self._gateway.market.functions
+            deposits.append(market.deposit_permit(home.account, DEPOSIT, deadline, signed.v, r, s))
+        self._send(deposits, DEPOSIT_GAS)
 
     def _application(self, home: Home, deadline: int) -> tuple[object, ...]:
         message = Enrolment(home.account, home.meter, 0, 0, deadline)
@@ -199,9 +205,26 @@ class BenchMarket:
         return relay.DueItem(home.account, WINDOWS_PER_ROUND, relay.pack_hints(slots))
 
     def _relay(self, items: Iterable[relay.Item], at_once: int) -> None:
-        for part in _parts(list(items), at_once):
-            for words in relay.batches(part, MAX_RELAY_WORDS):
-                self._gateway.relay(self._relayer, words, strict=True)
+        batches = (words for part in _parts(list(items), at_once) for words in relay.batches(part, MAX_RELAY_WORDS))
+        self._send([self._gateway.market.functions.relay(words, True) for words in batches], MAX_TRANSACTION_GAS)
+
+    def _send(self, calls: list[Any], gas: int) -> None:
+        """Sends calls, as many to a block as it has gas for."""
+        for part in _parts(calls, BLOCK_GAS_LIMIT // gas):
+            self._ask("evm_setAutomine", False)
+            transactions: list[TxParams] = [
+                {"to": call.address, "data": call._encode_transaction_data(), "gas": gas} for call in part
+            ]
+            hashes = [self._relayer.send(self.w3, transaction) for transaction in transactions]
+            self._ask("evm_mine")
+            self._ask("evm_setAutomine", True)
+            if not all(self.w3.eth.get_transaction_receipt(one)["status"] for one in hashes):
+                raise RuntimeError("the market refused a transaction of the bench")
+
+    def _ask(self, method: str, *params: Any) -> None:
+        answer = self.w3.provider.make_request(RPCEndpoint(method), list(params))
+        if answer.get("error"):
+            raise RuntimeError(f"{method}: {answer['error']}")
 
 
 def _parts(entries: list, size: int) -> Iterable[list]:  # type: ignore[type-arg]

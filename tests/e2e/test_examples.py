@@ -40,7 +40,7 @@ def balances(text: str, title: str) -> dict[str, tuple[Decimal, Decimal]]:
 
 
 def test_examples__folder__holds_those_that_are_tested() -> None:
-    assert EXAMPLES == ["library_quickstart.py", "worked_trade.py"]
+    assert EXAMPLES == ["audit_data.py", "library_quickstart.py", "worked_trade.py"]
 
 
 def test_worked_trade__run__prints_a_balance_of_zero(tmp_path: Path) -> None:
@@ -73,3 +73,35 @@ def test_library_quickstart__withdrawal__takes_everything(quickstart: str) -> No
     assert {name: Decimal(money) for name, money in taken.items()} == {
         name: settled[name][0] for name in ("Ada", "Bola")
     }
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[list[str]]]:
+    """The answers about a market's data: the rows of the table under each question."""
+    text = run("audit_data.py", tmp_path_factory.mktemp("data"))
+    blocks = [block.strip().splitlines() for block in text.split("\n\n")]
+    return {block[0]: [line.split() for line in block[1:] if re.search(r"\d", line)] for block in blocks}
+
+
+def test_audit_data__who_earned_what__sellers_first(data: dict[str, list[list[str]]]) -> None:
+    rows = [(account, *map(Decimal, numbers)) for account, *numbers in data["Who earned what?"]]
+    earned = [row[3] for row in rows]
+    assert earned == sorted(earned, reverse=True) and earned[0] > 0 > earned[-1]
+    assert rows[0][1] > rows[0][2] and rows[-1][2] > rows[-1][1]
+    assert 0 < sum(row[1] for row in rows) <= sum(row[2] for row in rows)
+
+
+def test_audit_data__price_duration_curve__falls_to_all_windows(data: dict[str, list[list[str]]]) -> None:
+    rows = [tuple(map(Decimal, row)) for row in data["The price duration curve"]]
+    prices = [row[0] for row in rows]
+    assert len(rows) >= 8 and prices == sorted(prices, reverse=True) and prices[0] > prices[-1] > 60
+    assert rows[-1][1:] == (100, 100)
+
+
+def test_audit_data__who_fell_short__energy_and_money(data: dict[str, list[list[str]]]) -> None:
+    rows = [tuple(map(Decimal, row[1:])) for row in data["Who fell short?"]]
+    assert rows
+    for windows, sold_wh, delivered_wh, shortfall_wh, cost in rows:
+        assert windows >= 1 and sold_wh - delivered_wh == shortfall_wh > 0
+        # The imbalance price is at most some 225 NGN/kWh, and far above what was sold for.
+        assert 0 < cost / shortfall_wh < Decimal("0.225")

@@ -16,6 +16,7 @@ from peerwatt.audit.ahead import ReadAhead
 from peerwatt.audit.checkpoint import Checkpoint, Unusable
 from peerwatt.audit.checks import PROMISES, Check, check_promises
 from peerwatt.audit.chunks import read_block
+from peerwatt.audit.collector import collect_rarely
 from peerwatt.audit.crosscheck import crosscheck
 from peerwatt.audit.failures import SourceContradiction, SourceIncomplete, SourcesDisagree
 from peerwatt.audit.flows import TokenFlows
@@ -153,7 +154,8 @@ class Audit:
         stopped: str | None = None
         pool = SignerPool(self.replay.domain, self.deployment.market, self._workers, self.bindings)
         try:
-            self._replay(history, pool, progress)
+            with collect_rarely():
+                self._replay(history, pool, progress)
         except (SourceIncomplete, RpcError) as error:
             stopped = str(error)
         except SourceContradiction as error:

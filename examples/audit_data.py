@@ -64,6 +64,8 @@ def who_fell_short(settlements: pd.DataFrame) -> pd.DataFrame:
 
 def answer(folder: Path) -> None:
     """Prints the answers."""
+    if not (folder / "settlements.parquet").is_file():
+        raise SystemExit(f"{folder} holds no settlements.parquet; write it with: peerwatt audit --parquet {folder}")
     settlements, windows = (pd.read_parquet(folder / f"{name}.parquet") for name in ("settlements", "windows"))
     pd.set_option("display.width", 120, "display.max_columns", None, "display.float_format", "{:.2f}".format)
     print(f"{len(settlements)} settlements in {len(windows)} windows\n")

@@ -105,3 +105,13 @@ def test_audit_data__who_fell_short__energy_and_money(data: dict[str, list[list[
         assert windows >= 1 and sold_wh - delivered_wh == shortfall_wh > 0
         # The imbalance price is at most some 225 NGN/kWh, and far above what was sold for.
         assert 0 < cost / shortfall_wh < Decimal("0.225")
+
+
+def test_audit_data__folder_without_tables__one_line(tmp_path: Path) -> None:
+    command = [sys.executable, str(ROOT / "examples" / "audit_data.py"), str(tmp_path)]
+    result = subprocess.run(
+        command, env={**os.environ, "PYTHONPATH": str(ROOT / "client")}, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 1
+    expected = f"{tmp_path} holds no settlements.parquet; write it with: peerwatt audit --parquet {tmp_path}"
+    assert result.stderr.strip() == expected

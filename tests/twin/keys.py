@@ -11,6 +11,10 @@ from eth_utils.crypto import keccak
 from peerwatt.signing import Domain, Message, Signature, sign
 
 
+# By address in lower case: whoever acts can also sign a transaction.
+KNOWN: dict[str, Key] = {}
+
+
 @dataclass(frozen=True)
 class Key:
     """A private key. `address` is in checksum form, `low` as the reference writes it."""
@@ -32,7 +36,8 @@ class Key:
 def _make(name: str) -> Key:
     secret = bytes(keccak(text=f"peerwatt test key {name}"))
     address = str(PrivateKey(secret).public_key.to_checksum_address())
-    return Key(secret, address, address.lower())
+    key = KNOWN[address.lower()] = Key(secret, address, address.lower())
+    return key
 
 
 @dataclass

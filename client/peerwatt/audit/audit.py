@@ -48,6 +48,7 @@ STATE = (
     "bindings",
     "transactions",
     "logs",
+    "callers",
     "authentic",
     "_forged",
     "_classes",
@@ -80,6 +81,7 @@ class Audit:
         replay: the market done again.
         merit: the second clearing.
         flows: the token's logs beside the market's.
+        callers: whoever called the contracts, lower case.
     """
 
     def __init__(
@@ -122,6 +124,7 @@ class Audit:
         self.bindings = Bindings()
         self.transactions = 0
         self.logs = 0
+        self.callers: set[str] = set()
         self.authentic: Counter[bool | None] = Counter()
         self._forged: list[str] = []
         self._classes: dict[str, int] = {}
@@ -265,6 +268,8 @@ class Audit:
                 return
             self.transactions += 1
             self.logs += len(transaction.logs)
+            self.callers.add(transaction.sender)
+            self.callers.update(call.caller for call in transaction.calls or ())
             self.authentic[transaction.authentic] += 1
             if transaction.authentic is False:
                 place = f"block {block.number}, transaction 0x{transaction.hash.hex()}"
@@ -390,7 +395,9 @@ class Audit:
         if stopped is None:
             market, registry, given = self.replay.market, self.replay.registry, self.flows.given
             try:
-                found = compare_state(self.transport, self.deployment, last, market, registry, given)
+                found = compare_state(
+                    self.transport, self.deployment, last, market, registry, given, self.callers
+                )
             except SourceIncomplete as error:
                 stopped = str(error)
         self._first_difference = next(iter(found.differences), None)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Any
 
@@ -17,7 +17,7 @@ from peerwatt.audit.history import Block
 from peerwatt.audit.transport import Request, RpcError, Transport
 from peerwatt.market.deployment import Deployment
 from peerwatt.market.views import View, account_views, market_views, registry_views, result_views
-from peerwatt.reference import Market, Registry
+from peerwatt.reference import ZERO_ADDRESS, Market, Registry
 from peerwatt.reference.registry import Connection
 from peerwatt.signing import Domain
 
@@ -60,17 +60,24 @@ class Comparison:
 
 
 def compare_state(
-    transport: Transport, deployment: Deployment, block: Block, market: Market, registry: Registry, given: int = 0
+    transport: Transport,
+    deployment: Deployment,
+    block: Block,
+    market: Market,
+    registry: Registry,
+    given: int = 0,
+    callers: Iterable[str] = (),
 ) -> Comparison:
     """Reads every storage view of market, registry and token at a block, and compares it with the reference.
 
     Args:
         given: tokens that the market got without a deposit [base units].
+        callers: whoever else called the contracts, lower case. They hold nothing, as far as the reference knows.
     """
     domain = Domain(deployment.chain_id, deployment.market)
     addresses = {MARKET: deployment.market, REGISTRY: deployment.registry, TOKEN: deployment.token}
     compared, differences, refusals = 0, [], []
-    for part in _parts(_views(deployment, market, registry, domain, given)):
+    for part in _parts(_views(deployment, market, registry, domain, given, callers)):
         answers = transport.many([_call(addresses[contract], contract, view, block) for contract, view in part])
         for (contract, (name, arguments, expected)), answer in zip(part, answers, strict=True):
             if isinstance(answer, RpcError):
@@ -86,7 +93,7 @@ def compare_state(
 
 
 def _views(
-    deployment: Deployment, market: Market, registry: Registry, domain: Domain, given: int
+    deployment: Deployment, market: Market, registry: Registry, domain: Domain, given: int, callers: Iterable[str]
 ) -> Iterator[tuple[str, View]]:
     accounts = sorted(
         market.wallets.keys()
@@ -95,6 +102,10 @@ def _views(
         | market.exports.keys()
         | {account for account, _ in market.orders}
         | {market.balancing_account, market.network_account}
+        # Those who rule the market have nothing in it, and nobody else can give them anything unseen.
+        | {holder.lower() for holder in asdict(deployment.roles).values()}
+        | {*registry.holders.values(), *registry.offered.values(), *callers}
+        - {ZERO_ADDRESS}
     )
     for account in accounts:
         for view in account_views(market, account):

@@ -6,7 +6,9 @@ of other code, deployed in the same way, understands every signature of the scri
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any
 
 from eth.vm.forks.prague.transactions import PragueTransactionBuilder
@@ -17,8 +19,8 @@ from eth_utils.abi import collapse_if_tuple
 from eth_utils.crypto import keccak
 
 from peerwatt import artifacts, signing
-from peerwatt.audit.audit import Audit
 from peerwatt.audit.report import Report
+from peerwatt.audit.run import audit_market
 from peerwatt.audit.transport import InProcess, Transport
 from peerwatt.market.deployment import Deployment as Manifest
 from peerwatt.market.deployment import MarketNumbers, Roles, predict_address
@@ -81,7 +83,7 @@ class Chain:
         sent: in its sequence, deployments not included.
     """
 
-    node: Node = field(default_factory=lambda: Node(LocalChain(start_s=START - 100)))
+    node: Node = field(default_factory=lambda: Node(LocalChain(start_s=START)))
     label: str = ""
     sent: list[Sent] = field(default_factory=list)
     rich: set[str] = field(default_factory=set)
@@ -108,13 +110,12 @@ class Chain:
             account = Address(bytes.fromhex(address[2:]))
             self.chain.edit(lambda state: state.set_balance(account, WEI))
 
-    def send(self, key: Key, to: str, data: bytes, time_s: int, gas: int = GAS) -> bytes:
-        """Signs and mines a transaction; returns its hash."""
+    def sign(self, key: Key, to: str, data: bytes, gas: int = GAS) -> bytes:
+        """A transaction."""
         self.enrich(key.address)
-        nonce = self.chain.state("latest").get_nonce(Address(bytes.fromhex(key.address[2:])))
         fields = {
             "chainId": CHAIN_ID,
-            "nonce": nonce,
+            "nonce": self.chain.state("latest").get_nonce(Address(bytes.fromhex(key.address[2:]))),
             "gas": gas,
             "value": 0,
             "data": data,
@@ -122,17 +123,28 @@ class Chain:
             "maxPriorityFeePerGas": 0,
             "maxFeePerGas": MAX_FEE_WEI,
         }
-        raw = bytes(Account.sign_transaction(fields, key.secret).raw_transaction)
-        self.sent.append(Sent(self.label, time_s, raw))
-        return self.submit(raw, time_s)
+        return bytes(Account.sign_transaction(fields, key.secret).raw_transaction)
 
-    def submit(self, raw: bytes, time_s: int) -> bytes:
-        """Mines a signed transaction in a block of this time."""
-        transaction = PragueTransactionBuilder.decode(raw)
-        self.enrich(f"0x{transaction.sender.hex()}")
-        self.chain.set_next_time(time_s)
-        self.chain.submit(transaction)
-        return bytes(transaction.hash)
+    def send(self, key: Key, to: str, data: bytes, time_s: int, gas: int = GAS) -> bytes:
+        """Signs and mines a transaction; returns its hash."""
+        raw = self.sign(key, to, data, gas)
+        self.sent.append(Sent(self.label, time_s, raw))
+        return self.mine([raw], time_s)[0]
+
+    def mine(self, signed: Sequence[bytes], time_s: int) -> list[bytes]:
+        """Mines signed transactions in a block of this time; returns their hashes."""
+        transactions = [PragueTransactionBuilder.decode(raw) for raw in signed]
+        self.chain.automine = False
+        for transaction in transactions:
+            self.enrich(f"0x{transaction.sender.hex()}")
+            self.chain.submit(transaction)
+        self.chain.mine(time_s)
+        return [bytes(transaction.hash) for transaction in transactions]
+
+    def play(self, sent: Iterable[Sent]) -> None:
+        """Does a script again; what was refused or not on another chain does not matter."""
+        for time_s, group in groupby(sent, key=lambda one: one.time_s):
+            self.mine([one.raw for one in group], time_s)
 
     def receipt(self, transaction_hash: bytes) -> dict[str, Any]:
         """A receipt, as the node tells it."""
@@ -222,6 +234,7 @@ class OnChain(Contract):
     def __init__(self, chain: Chain, name: str, address: str) -> None:
         super().__init__(_Shape(name, address))
         self._chain = chain
+        self.functions = self._functions
 
     def send(self, sender: str, function: str, *arguments: Any, static: bool = False) -> Outcome:
         """See `Contract.send`. A transaction takes a block, and a block a second."""
@@ -299,6 +312,6 @@ class ChainTwin(Twin):
         )
 
 
-def audit(manifest: Manifest, *transports: Transport) -> Report:
+def audit(manifest: Manifest, transport: Transport, **options: Any) -> Report:
     """The audit that a user would get, in one process."""
-    return Audit(transports[0], manifest, workers=1).run()
+    return audit_market(transport, manifest, workers=1, **options)

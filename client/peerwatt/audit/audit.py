@@ -15,7 +15,7 @@ from eth_utils.crypto import keccak
 from peerwatt.audit.ahead import ReadAhead
 from peerwatt.audit.checkpoint import Checkpoint, Unusable
 from peerwatt.audit.checks import PROMISES, Check, check_promises
-from peerwatt.audit.chunks import read_block
+from peerwatt.audit.chunks import headers_hash, read_block
 from peerwatt.audit.collector import collect_rarely
 from peerwatt.audit.crosscheck import crosscheck
 from peerwatt.audit.failures import SourceContradiction, SourceIncomplete, SourcesDisagree
@@ -39,6 +39,9 @@ from peerwatt.reference.settlement import Settled
 from peerwatt.reference.values import BUY, ZERO_ADDRESS
 
 EVERY_CLASS = 2**64 - 1
+TOKENS = "the token moved what the market says, and nothing else left the market"
+# The getter of the classes, which nobody can compare while they are not known.
+ACCEPTED = ("accepted_classes",)
 SCORE_OF = bytes(keccak(text="score_of(bytes32)")[:4])
 READING, COMPARING = "reading the chain", "comparing the storage"
 # What an audit has come to at the end of a chunk, besides the replay.
@@ -49,6 +52,7 @@ STATE = (
     "transactions",
     "logs",
     "callers",
+    "headers",
     "authentic",
     "_forged",
     "_classes",
@@ -82,6 +86,7 @@ class Audit:
         merit: the second clearing.
         flows: the token's logs beside the market's.
         callers: whoever called the contracts, lower case.
+        headers: how many blocks with logs were read.
     """
 
     def __init__(
@@ -125,6 +130,7 @@ class Audit:
         self.transactions = 0
         self.logs = 0
         self.callers: set[str] = set()
+        self.headers = 0
         self.authentic: Counter[bool | None] = Counter()
         self._forged: list[str] = []
         self._classes: dict[str, int] = {}
@@ -142,6 +148,7 @@ class Audit:
         self._at: Block | None = None
         self._disagreement: str | None = None
         self._first_difference: Difference | None = None
+        self._hashed = False
 
     def run(self, last_block: int | str | None = None, on_progress: OnProgress | None = None) -> Report:
         """Audits up to a block: its number, its hash, a tag; the newest final one if None.
@@ -152,6 +159,9 @@ class Audit:
         progress = on_progress or _unheard
         history = read_history(self.transport, self.deployment, last_block)
         self._resume(history)
+        # At both ends: a chain may have headers of its own.
+        ends = self.deployment.block, history.last.number
+        self._hashed = history.reader.check_headers = headers_hash(self.transport, ends)
         currency = read_currency(self.transport, self.deployment.token)
         identity = [*self._also, *self._identify(history.last)]
         stopped: str | None = None
@@ -265,6 +275,8 @@ class Audit:
             logged, settled, enlisted = len(market.log), len(market.ledger), len(registry.log)
             self.replay.run([(transaction, block, found)])
             if self.replay.divergence is not None:
+                # What the token says of the blocks before may tell of something earlier.
+                self.flows.follow(chunk.transactions, chunk.transfers, block.number)
                 return
             self.transactions += 1
             self.logs += len(transaction.logs)
@@ -281,6 +293,7 @@ class Audit:
                 self._tables.follow(transaction, block, self.replay, *events, market.ledger[settled:])
             progress()
         self.flows.follow(chunk.transactions, chunk.transfers)
+        self.headers += len(chunk.blocks)
 
     def _count(self, entries: list[Settled]) -> None:
         """Delivered energy by the class of the meter that counted it."""
@@ -327,8 +340,12 @@ class Audit:
 
     def _first_divergence(self, checks: list[Check], identity: list[Check], last: Block) -> Divergence | None:
         """Where the replay left the chain; else what the first violated check found, as far as it tells a place."""
-        if self.replay.divergence is not None:
-            return self.replay.divergence
+        diverged, told = self.replay.divergence, self.flows.violations
+        if diverged is not None:
+            earlier = _PLACE.search(told[0]) if told else None
+            if earlier is None or int(earlier[1]) >= diverged.block:
+                return diverged
+            return Divergence(int(earlier[1]), earlier[2], None, TOKENS, told[0])
         check = next((check for check in checks if check.status == "violated"), None)
         if check is None:
             return None
@@ -359,6 +376,9 @@ class Audit:
             what = "a second node tells the same history, log by log"
             told = [self._disagreement] if self._disagreement else []
             yield Check.made("two_nodes", None, what, self.logs, told, stopped)
+        what = "the hash of each block with logs follows from its header, its time included"
+        text = None if self._hashed else "headers of this chain do not hash to its blocks' hashes: times are the node's"
+        yield Check.made("headers", None, what, self.headers if self._hashed else 0, (), text or stopped)
         what = "each transaction has the hash and the signature that its content needs"
         unsigned = self.authentic[None]
         text = f"the node gave no signature of {unsigned} transactions" if unsigned else stopped
@@ -374,8 +394,7 @@ class Audit:
         what = "a second clearing by merit order comes to the same price, energy and shares"
         disagreements = [f"window {window}: {text}" for window, text in self.merit.disagreements]
         yield Check.made("second_clearing", 1, what, self.merit.windows, disagreements, stopped)
-        what = "the token moved what the market says, and nothing else left the market"
-        yield Check.made("tokens", 3, what, self.flows.moves, self.flows.violations, stopped)
+        yield Check.made("tokens", 3, TOKENS, self.flows.moves, self.flows.violations, stopped)
         if stopped is None:
             yield from check_promises(self.replay.market)
         else:
@@ -383,9 +402,13 @@ class Audit:
                 yield Check.made(invariant.__name__, promise, proves, 0, (), stopped)
         yield self._check_state(last, stopped)
 
+    @property
+    def _classes_known(self) -> bool:
+        return self.origin is not None and self.origin.accepted_meter_classes is not None
+
     def _check_classes(self) -> Check:
         what = "meters enrolled first are of the classes that the registry was deployed with"
-        known = self.origin is not None and self.origin.accepted_meter_classes is not None
+        known = self._classes_known
         text = None if known else "the registry's constructor arguments were not found: any class was taken as accepted"
         return Check.made("meter_classes", None, what, int(known), (), text)
 
@@ -395,8 +418,9 @@ class Audit:
         if stopped is None:
             market, registry, given = self.replay.market, self.replay.registry, self.flows.given
             try:
+                unknown = () if self._classes_known or registry.accepted_classes != EVERY_CLASS else ACCEPTED
                 found = compare_state(
-                    self.transport, self.deployment, last, market, registry, given, self.callers
+                    self.transport, self.deployment, last, market, registry, given, self.callers, unknown
                 )
             except SourceIncomplete as error:
                 stopped = str(error)

@@ -30,6 +30,7 @@ class ChunkReader:
     Attributes:
         ranges: how many blocks the node takes in one question.
         tracer: whether it gives traces.
+        check_headers: compute the hash of each header.
     """
 
     def __init__(
@@ -43,7 +44,6 @@ class ChunkReader:
     ) -> None:
         """
         Args:
-            check_headers: compute the hash of each header.
             only: topics as of `eth_getLogs`: logs of the contracts with any of them, and none of the token. All if
                 None.
         """
@@ -52,7 +52,7 @@ class ChunkReader:
         self._contracts = (market.lower(), registry.lower())
         self._token = token.lower()
         self.tracer = Tracer(transport, self._contracts)
-        self._check_headers = check_headers
+        self.check_headers = check_headers
         party = "0x" + market[2:].lower().rjust(64, "0")
         own = {"address": list(self._contracts)}
         self._of_contracts: list[dict[str, Any]] = [own] if only is None else [{**own, "topics": one} for one in only]
@@ -181,7 +181,7 @@ class ChunkReader:
             if before is not None and before.hash != block.parent_hash:
                 text = f"has block 0x{before.hash.hex()} before one whose parent is 0x{block.parent_hash.hex()}"
                 raise SourceContradiction(f"{self._transport.name} {text}", number)
-            if self._check_headers and hash_header(raw) != block.hash:
+            if self.check_headers and hash_header(raw) != block.hash:
                 text = f"gives a header that hashes to 0x{hash_header(raw).hex()}, and calls it {raw['hash']}"
                 raise SourceContradiction(f"{self._transport.name} {text}", number)
         return blocks
@@ -256,6 +256,15 @@ def read_block(transport: Transport, block: int | str) -> Block:
         return _to_block(transport, block, raw)
     except UNREADABLE as error:
         raise SourceContradiction(f"{transport.name} gives block {block} in a form that can't be read") from error
+
+
+def headers_hash(transport: Transport, numbers: Iterable[int]) -> bool:
+    """Whether the headers of blocks hash to what the node calls the blocks' hashes."""
+    requests: list[Request] = [("eth_getBlockByNumber", [hex(number), False]) for number in numbers]
+    try:
+        return all(f"0x{hash_header(raw).hex()}" == raw["hash"] for raw in transport.many(requests))
+    except UNREADABLE:
+        return False
 
 
 def _to_block(transport: Transport, asked: int | str, raw: Any) -> Block:

@@ -26,8 +26,17 @@ class TokenFlows:
         self.violations: list[str] = []
         self._market = market.lower()
 
-    def follow(self, transactions: Sequence[Transaction], transfers: Iterable[Log]) -> None:
-        """Compares the transactions of a stretch of the chain with the token's logs of the same stretch."""
+    def follow(
+        self, transactions: Sequence[Transaction], transfers: Iterable[Log], before: int | None = None
+    ) -> None:
+        """Compares the transactions of a stretch of the chain with the token's logs of the same stretch.
+
+        Args:
+            before: block at which the stretch ends before its time; all of it if None.
+        """
+        if before is not None:
+            transactions = [one for one in transactions if one.block < before]
+            transfers = [one for one in transfers if one.block < before]
         by_transaction: dict[bytes, list[Log]] = defaultdict(list)
         for transfer in transfers:
             by_transaction[transfer.transaction].append(transfer)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from eth_abi.abi import decode
 from eth_utils.crypto import keccak
@@ -11,6 +12,7 @@ from eth_utils.crypto import keccak
 from peerwatt import artifacts
 from peerwatt.audit.checks import Check
 from peerwatt.audit.history import Block
+from peerwatt.audit.ranges import Ranges
 from peerwatt.audit.transport import Request, RpcError, Transport, ask
 from peerwatt.market.deployment import Deployment
 from peerwatt.reference import ZERO_ADDRESS
@@ -19,8 +21,8 @@ from peerwatt.signing import Domain
 ROLE_ACCEPTED = f"0x{keccak(text='RoleAccepted(uint256,address)').hex()}"
 REGISTRY_ARGUMENTS = ["address", "address", "address", "uint256", "address", "address", "address"]
 WORD = 32
-# How far before the market's block its registry is looked for, in steps.
-SEARCH = (16, 512, 16_384, 524_288)
+# How many blocks before the market's its registry is looked for.
+REACH = 524_288
 ROLES = ("operator", "regulator", "balancing account", "network account")
 
 
@@ -63,25 +65,34 @@ def expected_code(name: str, deployment: Deployment, predecessor: str) -> bytes:
 
 def find_origin(transport: Transport, deployment: Deployment) -> Origin | None:
     """Finds the registry's deployment by what its constructor logged; None if the node does not give it."""
-    for step in SEARCH:
-        first = max(0, deployment.block - step)
-        query = {
-            "address": deployment.registry,
-            "topics": [ROLE_ACCEPTED],
-            "fromBlock": hex(first),
-            "toBlock": hex(deployment.block),
-        }
+    logs = _find_first_holders(transport, deployment)
+    if not logs:
+        return None
+    holders = tuple(f"0x{log['topics'][2][-40:]}".lower() for log in logs[: len(ROLES)])
+    raw = ask(transport, "eth_getTransactionByHash", logs[0]["transactionHash"])
+    return _read_arguments(bytes.fromhex(raw["input"][2:]), holders)
+
+
+def _find_first_holders(transport: Transport, deployment: Deployment) -> list[dict[str, Any]]:
+    """What the registry's constructor logged; from the market's block backwards, as many blocks as the node takes."""
+    ranges, last, lowest = Ranges(), deployment.block, max(0, deployment.block - REACH)
+    while last >= lowest:
+        first = max(lowest, last - ranges.length + 1)
+        stretch = {"fromBlock": hex(first), "toBlock": hex(last)}
+        query = {"address": deployment.registry, "topics": [ROLE_ACCEPTED], **stretch}
         try:
-            logs = ask(transport, "eth_getLogs", query)
+            logs: list[dict[str, Any]] = ask(transport, "eth_getLogs", query)
         except RpcError:
-            return None
-        if logs:
-            holders = tuple(f"0x{log['topics'][2][-40:]}".lower() for log in logs[: len(ROLES)])
-            raw = ask(transport, "eth_getTransactionByHash", logs[0]["transactionHash"])
-            return _read_arguments(bytes.fromhex(raw["input"][2:]), holders)
-        if first == 0:
-            return None
-    return None
+            if first == last:
+                return []
+            ranges.refused()
+            continue
+        # A role may have changed hands before the market was there: then it is one log, not all of them.
+        if len(logs) >= len(ROLES):
+            return logs
+        ranges.took(0)
+        last = first - 1
+    return []
 
 
 def _read_arguments(data: bytes, holders: tuple[str, ...]) -> Origin:

@@ -213,7 +213,8 @@ MUTANTS = (
         "pays out on a stranger's signature",
         WALLETS,
         "    signing._check_signer(\n        account, keccak256(abi_encode(WITHDRAWAL_TYPE_HASH",
-        "    if amount == 0:\n        signing._check_signer(\n        account, keccak256(abi_encode(WITHDRAWAL_TYPE_HASH",
+        "    if amount == 0:\n        signing._check_signer(\n        account, "
+        "keccak256(abi_encode(WITHDRAWAL_TYPE_HASH",
         "a withdrawal that a stranger signed",
         finds="signing: bad signature",
     ),

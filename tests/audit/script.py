@@ -15,7 +15,7 @@ from audit.onchain import ChainTwin, Sent
 from peerwatt.market import relay as items
 from peerwatt.reference import BUY, SELL
 from peerwatt.reference.tariffs import Tables
-from twin import OPERATOR, STRANGER, TERMS, Home, Key
+from twin import OPERATOR, STRANGER, Home, Key
 
 DAY_S = 86_400
 # What only a market has that nobody shipped.

@@ -10,7 +10,6 @@ from eth_utils.crypto import keccak
 
 from peerwatt.signing import Domain, Message, Signature, sign
 
-
 # By address in lower case: whoever acts can also sign a transaction.
 KNOWN: dict[str, Key] = {}
 

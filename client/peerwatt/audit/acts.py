@@ -27,6 +27,7 @@ class Acts:
     Attributes:
         market, registry: the reference.
         signatures: how many signatures were checked.
+        unsure_nonces: accounts with a withdrawal that nobody saw: it may have used up a nonce.
     """
 
     def __init__(self, market: Market, registry: Registry, domain: signing.Domain) -> None:
@@ -34,6 +35,7 @@ class Acts:
         self.registry = registry
         self.domain = domain
         self.signatures = 0
+        self.unsure_nonces: set[str] = set()
         self._consented: set[tuple[str, bytes]] = set()
 
     def do(
@@ -81,6 +83,8 @@ class Acts:
             market.withdraw(now_s, caller, *arguments)
         elif function == "withdraw_signed":
             account, recipient, amount, nonce, deadline, r, vs = arguments
+            if account in self.unsure_nonces:
+                self.market.nonces[account] = max(nonce, self.market.nonces.get(account, 0))
             signer = self._recover(lambda: signing.Withdrawal(account, recipient, amount, nonce, deadline), r, vs)
             market.withdraw_signed(now_s, account, recipient, amount, nonce, deadline, signer)
         else:

@@ -26,8 +26,10 @@ from peerwatt.reference import (
     ReportMessage,
     Terms,
 )
+from peerwatt.reference.acts import do_item
 from peerwatt.reference.participants import Agent
 from peerwatt.reference.roles import OPERATOR, REGULATOR
+from peerwatt.reference.settlement import Funds, credit_funds
 from peerwatt.reference.tariffs import Tables
 
 # What was accepted was not expired.
@@ -47,23 +49,35 @@ def infer(acts: Acts, logs: Sequence[Log], now_s: int) -> None:
         CannotTell: the logs of no act.
     """
     events = [(event_name(log.topics[0]), read_event(log)) for log in logs if log.topics]
-    items: list[Item] = []
-    for name, values in events:
+    funds, revoking, cleared = Funds(), "", False
+    for at, (name, values) in enumerate(events):
+        if name in _CLEARING:
+            # The logs of a clear follow one another; its jump is the last.
+            if not cleared:
+                _clear(acts, now_s, events[at:])
+            cleared = name == "WindowCleared"
+            continue
+        cleared = False
+        if name == "OrderCancelled" and values["account"] == revoking:
+            continue
         if name in _ITEMS:
-            items.append(_ITEMS[name](acts, values))
+            do_item(acts.market, now_s, _ITEMS[name](acts, values), funds)
         elif name == "ItemSkipped":
             acts.market.emit(name, **values)
         elif name == "FundsCredited":
             # The items of a relay share it, and it is the relay's last log.
-            acts.market.relay(now_s, items, True)
-            items = []
+            credit_funds(acts.market, funds)
+            funds = Funds()
         elif name in _ACTS:
             _ACTS[name](acts, now_s, values, events)
         elif name not in _CONSEQUENCES:
             raise CannotTell(f"{name} is the log of no act")
-    if items:
-        acts.market.relay(now_s, items, True)
-    _clear(acts, now_s, events)
+        # Its orders are cut between these two.
+        if name == "Revoked":
+            revoking = values["account"]
+        elif name == "ParticipantRevoked":
+            revoking = ""
+    credit_funds(acts.market, funds)
 
 
 def _order(acts: Acts, values: Values) -> Item:
@@ -111,9 +125,18 @@ Events = Sequence[tuple[str, Values]]
 
 
 def _clear(acts: Acts, now_s: int, events: Events) -> None:
-    told = [values["window"] for name, values in events if name in ("WindowCleared", "BookJumped")]
-    if told:
-        acts.market.clear(now_s, max(told) - acts.market.book_state.cleared)
+    """The clear, or several, whose logs come first."""
+    last = 0
+    for name, values in events:
+        if name not in _CLEARING:
+            break
+        last = values["window"]
+        if name == "BookJumped":
+            break
+    market = acts.market
+    market.clear(now_s, last - market.book_state.cleared)
+    while market.book_state.cleared < last:
+        market.clear(now_s, last - market.book_state.cleared)
 
 
 def _deposit(acts: Acts, now_s: int, values: Values, events: Events) -> None:
@@ -122,6 +145,8 @@ def _deposit(acts: Acts, now_s: int, values: Values, events: Events) -> None:
 
 def _withdraw(acts: Acts, now_s: int, values: Values, events: Events) -> None:
     acts.market.withdraw(now_s, values["account"], values["amount"], values["recipient"])
+    # It may have been signed, and have used up a nonce.
+    acts.unsure_nonces.add(values["account"])
 
 
 def _bound(events: Events, account: str) -> tuple[Terms, tuple[int, int]]:
@@ -255,6 +280,5 @@ _ACTS: dict[str, Callable[[Acts, int, Values, Events], None]] = {
     "BookClosed": _wind_down,
 }
 # Logged by acts that have a log of their own.
-_CONSEQUENCES = frozenset(
-    {"ParticipantBound", "ParticipantRevoked", "FundAccountsSet", "WindowClosed", "WindowCleared", "BookJumped"}
-)
+_CONSEQUENCES = frozenset({"ParticipantBound", "ParticipantRevoked", "FundAccountsSet", "WindowClosed"})
+_CLEARING = ("WindowCleared", "BookJumped")

@@ -34,7 +34,7 @@ def relay(market: MarketState, now: int, items: Sequence[Item], strict: bool) ->
     codes: list[int] = []
     for index, item in enumerate(items):
         try:
-            _do(market, now, item, funds)
+            do_item(market, now, item, funds)
         except Refused as refusal:
             if saved is not None:
                 market.restore(saved)
@@ -49,7 +49,12 @@ def relay(market: MarketState, now: int, items: Sequence[Item], strict: bool) ->
     return codes
 
 
-def _do(market: MarketState, now: int, item: Item, funds: Funds) -> None:
+def do_item(market: MarketState, now: int, item: Item, funds: Funds) -> None:
+    """Does what one item asks; what the balancing and the network account receive is added to `funds`.
+
+    Raises:
+        Refused: the item is bad.
+    """
     if isinstance(item, OrderItem):
         offers.place_signed(market, now, item.order, item.agent, item.signer)
     elif isinstance(item, CancelItem):

@@ -144,7 +144,7 @@ LOGS = (
         "a log moved to another block",
         lambda scene: in_logs(
             scene.log("Withdrawn", LAST),
-            lambda log: [{**log, "blockNumber": hex(scene.log("AgentSet").block + 1)}],
+            lambda log: [{**log, "blockNumber": hex(scene.log("DueSettled", DUE).block + 11)}],
         ),
         "",
         "gives a log with block hash",

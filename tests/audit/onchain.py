@@ -246,7 +246,8 @@ class OnChain(Contract):
             values = decode(outputs, output) if outputs else ()
             return Outcome(None, values[0] if len(values) == 1 else values or None, {}, 0)
         time_s = self._chain.tick()
-        receipt = self._chain.receipt(self._chain.send(KNOWN[sender.lower()], self.address, data, time_s))
+        key, to, data = self._send(sender, function, data)
+        receipt = self._chain.receipt(self._chain.send(key, to, data, time_s))
         if receipt["status"] != "0x1":
             return Outcome(_Refusal("refused"), None, {}, 0)
         logs: dict[str, list[Any]] = {}
@@ -254,6 +255,10 @@ class OnChain(Contract):
             entry = (b"", [int(topic, 16) for topic in log["topics"]], bytes.fromhex(log["data"][2:]))
             logs.setdefault(log["address"].lower(), []).append(entry)
         return Outcome(None, None, logs, 0)
+
+    def _send(self, sender: str, function: str, data: bytes) -> tuple[Key, str, bytes]:
+        """Who sends a call, where to, and with what."""
+        return KNOWN[sender.lower()], self.address, data
 
 
 class ChainTwin(Twin):

@@ -33,7 +33,7 @@ class Liar:
     def many(self, requests: Sequence[Request], attempts: int | None = None) -> list[Any]:
         answers = self.honest.many(requests, attempts)
         return [
-            self.lie(method, params, deepcopy(answer))
+            self.lie(method, params, answer if isinstance(answer, RpcError) else deepcopy(answer))
             for (method, params), answer in zip(requests, answers, strict=True)
         ]
 

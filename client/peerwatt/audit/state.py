@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import asdict, dataclass
-from functools import cache
 from typing import Any
 
-from eth_utils.abi import collapse_if_tuple
-from eth_utils.crypto import keccak
-
-from peerwatt import artifacts
+from peerwatt.audit.books import OFFER, Book, read_books
 from peerwatt.audit.calldata import MARKET, REGISTRY
-from peerwatt.audit.encoding import is_word, to_word
+from peerwatt.audit.getters import call_getter, read_answer
 from peerwatt.audit.history import Block
-from peerwatt.audit.transport import Request, RpcError, Transport
+from peerwatt.audit.transport import RpcError, Transport
 from peerwatt.market.deployment import Deployment
 from peerwatt.market.views import View, account_views, market_views, registry_views, result_views
 from peerwatt.reference import ZERO_ADDRESS, Market, Registry
@@ -82,16 +78,27 @@ def compare_state(
     views = _views(deployment, market, registry, domain, given, callers)
     known = ((contract, view) for contract, view in views if view[0] not in unknown and view[:2] not in unknown)
     for part in _parts(known):
-        answers = transport.many([_call(addresses[contract], contract, view, block) for contract, view in part])
+        answers = transport.many(
+            [call_getter(addresses[contract], contract, *view[:2], block) for contract, view in part]
+        )
         for (contract, (name, arguments, expected)), answer in zip(part, answers, strict=True):
             if isinstance(answer, RpcError):
                 refusals.append(str(answer))
                 continue
             compared += 1
-            found = _to_words(answer)
+            found = read_answer(answer)
             if found != expected:
                 label = f"{contract}.{name}({', '.join(_text(argument) for argument in arguments)})"
                 differences.append(Difference(label, name, expected, found))
+    if not market.book_state.closed:
+        # In a closed market nobody reads them any more.
+        try:
+            found_books = read_books(transport, deployment.market, block, market.book_state.cleared)
+        except RpcError as error:
+            refusals.append(str(error))
+        else:
+            compared += len(found_books)
+            differences += _compare_books(market, found_books)
     refused = refusals[0] if refusals else None
     return Comparison(compared, tuple(differences), refused, len(refusals))
 
@@ -125,6 +132,16 @@ def _views(
     yield TOKEN, ("balanceOf", (deployment.market,), market.token_balance + given)
 
 
+def _compare_books(market: Market, found: dict[int, Book]) -> Iterator[Difference]:
+    for window, book in found.items():
+        expected = market.book(window)
+        for level in sorted(book.keys() | expected.keys()):
+            (bid, offer), told = expected.get(level, (0, 0)), book.get(level, (0, 0))
+            if told != (bid, offer):
+                view = f"{MARKET}: bid and offer of window {window} at level {level}"
+                yield Difference(view, "book", bid | offer << OFFER, told[0] | told[1] << OFFER)
+
+
 def _connection_words(held: Connection) -> int:
     """The three words of a connection's record, one after the other."""
     return int(held.account, 16) << 512 | int(held.known) << 256 | held.score
@@ -139,29 +156,6 @@ def _parts(views: Iterator[tuple[str, View]]) -> Iterator[list[tuple[str, View]]
             part = []
     if part:
         yield part
-
-
-def _call(address: str, contract: str, view: View, block: Block) -> Request:
-    name, arguments, _ = view
-    selector, kinds = _getter(contract, name)
-    data = selector + b"".join([to_word(argument) for _, argument in zip(kinds, arguments, strict=True)])
-    return "eth_call", [{"to": address, "data": f"0x{data.hex()}"}, hex(block.number)]
-
-
-@cache
-def _getter(contract: str, name: str) -> tuple[bytes, Sequence[str]]:
-    for entry in artifacts.load(contract).abi:
-        if entry["type"] == "function" and entry["name"] == name:
-            kinds = [collapse_if_tuple(argument) for argument in entry["inputs"]]
-            if not all(map(is_word, kinds)):
-                raise LookupError(f"{contract}.{name} takes more than words")
-            return bytes(keccak(text=f"{name}({','.join(kinds)})")[:4]), kinds
-    raise LookupError(f"{contract} has no getter {name}")
-
-
-def _to_words(answer: Any) -> int:
-    """A getter's answer as one integer, its words one after the other."""
-    return int(answer, 16) if isinstance(answer, str) and answer not in ("0x", "") else 0
 
 
 def _text(argument: Any) -> str:

@@ -47,6 +47,14 @@ def moved(scene: Scene) -> Place:
     return Place({**log, **{key: before[key] for key in ("transactionHash", "transactionIndex")}})
 
 
+def open_entry(scene: Scene) -> tuple[str, str]:
+    """Slot and level of an entry for a window to come."""
+    chidi = scene.script.chidi
+    order = scene.script.market.order(chidi.low, chidi.nonce % 16)
+    assert order.single and order.first > scene.script.market.book_state.cleared
+    return f"0x{order.first % 256:x}", f"0x{order.effective_level:x}"
+
+
 def another_transfer(scene: Scene, sender: str, receiver: str) -> Lie:
     """A token's log that never was, beside one that was."""
     place = scene.log("Transfer", LAST)
@@ -266,6 +274,14 @@ STATE = (
         ),
         "storage",
         "EnergyMarket.wallets({ada}) is ",
+    ),
+    Tampering(
+        "a book changed in a view",
+        lambda scene: in_view(
+            scene.manifest.market, "entries(uint256,uint256)", *open_entry(scene), change=lambda word: word + (1 << 112)
+        ),
+        "storage",
+        "EnergyMarket: bid and offer of window ",
     ),
     Tampering(
         "the market's tokens changed in a view",

@@ -83,7 +83,8 @@ class Chain:
         sent: in its sequence, deployments not included.
     """
 
-    node: Node = field(default_factory=lambda: Node(LocalChain(start_s=START)))
+    # Its first block has the wall clock's seconds in it; all others have the time that they are given.
+    node: Node = field(default_factory=lambda: Node(LocalChain(start_s=START - 60)))
     label: str = ""
     sent: list[Sent] = field(default_factory=list)
     rich: set[str] = field(default_factory=set)
@@ -175,7 +176,7 @@ def deploy(chain: Chain, setup: Setup, codes: dict[str, bytes] | None = None) ->
         inputs = next(entry for entry in artifact.abi if entry["type"] == "constructor")["inputs"]
         kinds = [collapse_if_tuple(one) for one in inputs]
         data = codes.get(name, artifact.bytecode) + encode(kinds, arguments)
-        receipt = chain.receipt(chain.send(DEPLOYER, "", data, chain.time_s + 1, DEPLOYMENT_GAS))
+        receipt = chain.receipt(chain.send(DEPLOYER, "", data, max(START, chain.time_s + 1), DEPLOYMENT_GAS))
         assert receipt["status"] == "0x1", f"{name} could not be deployed"
         return str(receipt["contractAddress"])
 

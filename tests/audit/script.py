@@ -193,6 +193,12 @@ class Script(ChainTwin):
             HIDDEN + bytes.fromhex(OPERATOR.address[2:]).rjust(32, b"\0") + (10**6).to_bytes(32, "big"),
             self.chain.tick(),
         )
+        self.do("orders that stay open")
+        start = self.gated + 2
+        self.relay(
+            self.order_item(self.bola, BUY, start, start + 3, 150, 100),
+            self.order_item(self.chidi, BUY, start + 1, start + 1, 90, 100),
+        )
         self.do("two withdrawals in one block")
         self._withdraw_together(self.bola, self.dayo)
         self.do("a last withdrawal")

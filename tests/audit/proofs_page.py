@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from audit.lies import LIES
-from audit.mutants import MUTANTS, Mutant
+from audit.mistakes_in_money import IN_MONEY
+from audit.mistakes_in_trading import IN_TRADING
+from audit.mutants import Mutant
 from audit.tampering import REPLAY, Tampering
 
+MUTANTS = (*IN_MONEY, *IN_TRADING)
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "audit-proofs.md"
 EXITS = {0: "holds, 0", 1: "violated, 1", 3: "incomplete, 3"}
 HEAD = """# What an audit catches

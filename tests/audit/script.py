@@ -158,9 +158,7 @@ class Script(ChainTwin):
         self.clear()
         self.do("a register that falls")
         register = self.market.export_register(ada.low)
-        self.relay(
-            self.report_item(ada, [], first=register.window + 1, opening_wh=register.register_wh - 1)
-        )
+        self.relay(self.report_item(ada, [], first=register.window + 1, opening_wh=register.register_wh - 1))
 
     def _tariffs(self) -> None:
         self.do("another tariff")
@@ -203,7 +201,6 @@ class Script(ChainTwin):
         self._withdraw_together(self.bola, self.dayo)
         self.do("a last withdrawal")
         self.withdraw(chidi, 12_345)
-
 
     def _withdraw_together(self, *homes: Home) -> None:
         amount = 777

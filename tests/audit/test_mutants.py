@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 from eth.vm.forks.spurious_dragon import computation
 
-from audit.mutants import MUTANTS, TOKEN, Mutant, compile_mutant
+from audit.mistakes_in_money import IN_MONEY
+from audit.mistakes_in_trading import IN_TRADING
+from audit.mutants import TOKEN, Mutant, compile_mutant
 from audit.onchain import Chain, Sent, audit, deploy
 from audit.script import Script, script
 from peerwatt.audit.readings import Reading, read_log, tell_apart
@@ -20,6 +22,7 @@ from twin import BALANCING, OPERATOR, Setup
 # Code that was not optimised is larger than a chain takes (EIP-170).
 CODE_SIZE = 49_152
 CAUGHT_AT_LEAST = 25
+MUTANTS = (*IN_MONEY, *IN_TRADING)
 # Compiling takes a second; `make fuzz` has the time for those whose like is tried anyway.
 TRIED = [mutant for mutant in MUTANTS if not mutant.rare or os.environ.get("PEERWATT_FUZZ")]
 
@@ -75,9 +78,7 @@ def logs_of(chain: Chain, manifest: Deployment, block: int, index: int) -> list[
     """The contracts' logs of a transaction, with their indices."""
     contracts = (manifest.market.lower(), manifest.registry.lower())
     receipt = chain.node.answer("eth_getBlockReceipts", [hex(block)])[index]
-    return [
-        (int(log["logIndex"], 16), read(log)) for log in receipt["logs"] if log["address"].lower() in contracts
-    ]
+    return [(int(log["logIndex"], 16), read(log)) for log in receipt["logs"] if log["address"].lower() in contracts]
 
 
 def read(log: dict[str, Any]) -> Reading:

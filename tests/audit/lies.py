@@ -102,7 +102,7 @@ LOGS = (
         "a deposit of one unit more",
         lambda scene: one_more(scene.log("Deposited")),
         "tokens",
-        "in 10000000001 of {ada} 1 times without the tokens",
+        "10000000001 deposited by {ada}, and the token moved none",
         at=lambda scene: Place({**scene.log("Deposited").raw, "logIndex": None}),
     ),
     Tampering(
@@ -312,7 +312,7 @@ STATE = (
         "a transfer of tokens dropped",
         lambda scene: in_logs(scene.log("Transfer", SIGNED), lambda log: []),
         "tokens",
-        "out 1000 of {ada} 1 times without the tokens",
+        "1000 withdrawn to {ada}, and the token moved none",
     ),
     Tampering(
         "a transfer of tokens out added",

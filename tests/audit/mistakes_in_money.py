@@ -151,7 +151,7 @@ IN_MONEY = (
         "after: uint256 = staticcall token.balanceOf(self) + 1",
         "homes",
         check="tokens",
-        finds="block {block}, transaction {transaction}: in 10000000001 of {ada} 1 times without the tokens",
+        finds="block {block}, transaction {transaction}: 10000000001 deposited by {ada}, and the token moved none",
     ),
     Mutant(
         "debits less than it pays out, and says nothing",

@@ -19,6 +19,7 @@ from peerwatt.audit.transport import InProcess, RpcError
 from peerwatt.market import relay
 from peerwatt.market.accounts import read_account
 from peerwatt.market.senders import KeyAccount
+from peerwatt.node.encode import header_json
 from peerwatt.signing import SELL, Report, sign
 
 TAGS = ("latest", "earliest")
@@ -81,7 +82,11 @@ class Node:
 
     def _block(self, which: Any, full: bool) -> Any:
         try:
-            return self._w3.eth.get_block(which, full)
+            block = self._w3.eth.get_block(which, full)
+            # eth-tester leaves out some of what a header hashes to.
+            chain = self._w3.provider.ethereum_tester.backend.chain  # type: ignore[union-attr]
+            header = chain.get_canonical_block_header_by_number(block["number"])
+            return {**block, **header_json(header, pending=False)}
         except BlockNotFound:
             return None
 

@@ -149,7 +149,7 @@ def test_audit__divergence__spelled_out(audit: Audit, node: Node, tmp_path: Path
     assert shown.startswith(" VIOLATED\n This market is not what it must be, first in block ")
     assert "at stake 15 Wh and 1.875000 NGN" in shown
     assert re.search("where    block \\d+, transaction 0x[0-9a-f]{64}, log 0\n", shown)
-    assert re.search("transactions, replay, signatures and \\d+ more checks: the replay ended at its first", shown)
+    assert re.search("headers, transactions, replay and \\d+ more checks: the replay ended at its first", shown)
     text = page.read_text()
     assert "<p>This is not so, or not all of it: Every transaction of the market, done again" in text
     # All but promise 10, which is by design, and the identity of the contracts.

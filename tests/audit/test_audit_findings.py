@@ -153,7 +153,7 @@ def test_audit__divergence__spelled_out(audit: Audit, node: Node, tmp_path: Path
     text = page.read_text()
     assert "<p>This is not so, or not all of it: Every transaction of the market, done again" in text
     # All but promise 10, which is by design, and the identity of the contracts.
-    assert text.count("<p>This was not checked, or not to its end: ") == 10
+    assert text.count("<p>This was not checked, or not to its end: ") == 11
     assert 'id="divergence"' in text and "order.energy_wh 1005" in text and "15 Wh and 1.875000 NGN" in text
 
 

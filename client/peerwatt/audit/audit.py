@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from eth_utils.crypto import keccak
-
 from peerwatt.audit.ahead import ReadAhead
 from peerwatt.audit.checkpoint import Checkpoint, Unusable
 from peerwatt.audit.checks import PROMISES, Check, check_promises
@@ -21,7 +19,7 @@ from peerwatt.audit.crosscheck import crosscheck
 from peerwatt.audit.failures import SourceContradiction, SourceIncomplete, SourcesDisagree
 from peerwatt.audit.flows import TokenFlows
 from peerwatt.audit.history import Block, Chunk
-from peerwatt.audit.identity import Origin, check_identity, find_origin
+from peerwatt.audit.identity import Origin, check_identity, find_origin, find_scores
 from peerwatt.audit.merit_order import MeritOrders
 from peerwatt.audit.readings import read_word, tell_apart
 from peerwatt.audit.replay import Divergence, Replay
@@ -33,7 +31,7 @@ from peerwatt.audit.state import Comparison, Difference, compare_state
 from peerwatt.audit.subject import describe_market, read_currency
 from peerwatt.audit.tables import ParquetTables
 from peerwatt.audit.totals import add_up
-from peerwatt.audit.transport import RpcError, Transport, ask
+from peerwatt.audit.transport import RpcError, Transport
 from peerwatt.market.deployment import Deployment
 from peerwatt.reference.settlement import Settled
 from peerwatt.reference.values import BUY, ZERO_ADDRESS
@@ -42,7 +40,6 @@ EVERY_CLASS = 2**64 - 1
 TOKENS = "the token moved what the market says, and nothing else left the market"
 # The getter of the classes, which nobody can compare while they are not known.
 ACCEPTED = "accepted_classes"
-SCORE_OF = bytes(keccak(text="score_of(bytes32)")[:4])
 READING, COMPARING = "reading the chain", "comparing the storage"
 # What an audit has come to at the end of a chunk, besides the replay.
 STATE = (
@@ -122,7 +119,7 @@ class Audit:
         deployed = read_block(transport, deployment.block)
         classes = self.origin.accepted_meter_classes if self.origin else None
         accepted = EVERY_CLASS if classes is None else classes
-        predecessor = self._predecessor()
+        predecessor = find_scores(transport, self.origin, lambda: self._block)
         self.replay = Replay(deployment, deployed.time_s, accepted, predecessor)
         self.merit = MeritOrders()
         self.flows = TokenFlows(deployment.market)
@@ -304,22 +301,6 @@ class Audit:
                 if device.meter != ZERO_ADDRESS:
                     self._classes[entry.account] = device.meter_class
                 self._delivered_by_class[str(self._classes.get(entry.account, "unknown"))] += entry.delivered_wh
-
-    def _predecessor(self) -> Callable[[bytes], int] | None:
-        """The scores that connections bring from an older registry, as it tells them at the block of an enrolment."""
-        if self.origin is None or self.origin.predecessor == ZERO_ADDRESS:
-            return None
-        older = self.origin.predecessor
-
-        def score_of(connection: bytes) -> int:
-            query = {"to": older, "data": f"0x{SCORE_OF.hex()}{connection.hex()}"}
-            try:
-                return int(ask(self.transport, "eth_call", query, hex(self._block)), 16)
-            except RpcError as error:
-                text = f"{self.transport.name} gives no score of registry {older} at block {self._block}: {error}"
-                raise SourceIncomplete(text) from error
-
-        return score_of
 
     # What was found
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from eth_utils.crypto import keccak
 
 from peerwatt import artifacts
 from peerwatt.audit.checks import Check
+from peerwatt.audit.failures import SourceIncomplete
 from peerwatt.audit.history import Block
 from peerwatt.audit.ranges import Ranges
 from peerwatt.audit.transport import Request, RpcError, Transport, ask
@@ -19,6 +20,7 @@ from peerwatt.reference import ZERO_ADDRESS
 from peerwatt.signing import Domain
 
 ROLE_ACCEPTED = f"0x{keccak(text='RoleAccepted(uint256,address)').hex()}"
+SCORE_OF = bytes(keccak(text="score_of(bytes32)")[:4])
 REGISTRY_ARGUMENTS = ["address", "address", "address", "uint256", "address", "address", "address"]
 WORD = 32
 # How many blocks before the market's its registry is looked for.
@@ -93,6 +95,29 @@ def _find_first_holders(transport: Transport, deployment: Deployment) -> list[di
         ranges.took(0)
         last = first - 1
     return []
+
+
+def find_scores(
+    transport: Transport, origin: Origin | None, now: Callable[[], int]
+) -> Callable[[bytes], int] | None:
+    """The scores that connections bring from an older registry, None if there is none.
+
+    Args:
+        now: number of the block that is done again: as it tells them there, they were taken over.
+    """
+    if origin is None or origin.predecessor == ZERO_ADDRESS:
+        return None
+    older = origin.predecessor
+
+    def score_of(connection: bytes) -> int:
+        block, query = now(), {"to": older, "data": f"0x{SCORE_OF.hex()}{connection.hex()}"}
+        try:
+            return int(ask(transport, "eth_call", query, hex(block)), 16)
+        except RpcError as error:
+            text = f"{transport.name} gives no score of registry {older} at block {block}: {error}"
+            raise SourceIncomplete(text) from error
+
+    return score_of
 
 
 def _read_arguments(data: bytes, holders: tuple[str, ...]) -> Origin:

@@ -9,6 +9,8 @@ import pytest
 
 from e2e.tools import ENGINES, RunningNode, running_node
 
+# The start of a window: the next gate is ten minutes away, whenever the tests are run.
+START_S = 2_000_000_000 // 900 * 900
 StartNode = Callable[..., RunningNode]
 
 
@@ -22,7 +24,7 @@ def start_node() -> Iterator[StartNode]:
 @pytest.fixture(scope="module", params=ENGINES)
 def local_chain(request: pytest.FixtureRequest) -> Iterator[RunningNode]:
     """A local chain on each of the engines, shared by the tests of a module."""
-    with running_node(request.param) as node:
+    with running_node(request.param, "--time", str(START_S)) as node:
         yield node
 
 

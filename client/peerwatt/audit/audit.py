@@ -16,6 +16,7 @@ from peerwatt.audit.checks import PROMISES, Check, check_promises
 from peerwatt.audit.chunks import headers_hash, read_block
 from peerwatt.audit.collector import collect_rarely
 from peerwatt.audit.crosscheck import crosscheck
+from peerwatt.audit.delivered import Delivered
 from peerwatt.audit.failures import SourceContradiction, SourceIncomplete, SourcesDisagree
 from peerwatt.audit.flows import TokenFlows
 from peerwatt.audit.history import Block, Chunk
@@ -33,8 +34,6 @@ from peerwatt.audit.tables import ParquetTables
 from peerwatt.audit.totals import add_up
 from peerwatt.audit.transport import RpcError, Transport
 from peerwatt.market.deployment import Deployment
-from peerwatt.reference.settlement import Settled
-from peerwatt.reference.values import BUY, ZERO_ADDRESS
 
 EVERY_CLASS = 2**64 - 1
 TOKENS = "the token moved what the market says, and nothing else left the market"
@@ -52,8 +51,7 @@ STATE = (
     "headers",
     "authentic",
     "_forged",
-    "_classes",
-    "_delivered_by_class",
+    "delivered",
 )
 _PLACE = re.compile(r"block (\d+), transaction (0x[0-9a-f]{64})")
 
@@ -130,8 +128,7 @@ class Audit:
         self.headers = 0
         self.authentic: Counter[bool | None] = Counter()
         self._forged: list[str] = []
-        self._classes: dict[str, int] = {}
-        self._delivered_by_class: Counter[str] = Counter()
+        self.delivered = Delivered()
         self._workers = workers
         self._block = deployment.block
         self._second = second
@@ -284,7 +281,7 @@ class Audit:
                 place = f"block {block.number}, transaction 0x{transaction.hash.hex()}"
                 self._forged.append(f"{place}: hash and sender do not follow from its content")
             self.merit.follow(market.log[logged:])
-            self._count(market.ledger[settled:])
+            self.delivered.count(market.ledger[settled:], market)
             if self._tables is not None:
                 events = market.log[logged:], registry.log[enlisted:]
                 self._tables.follow(transaction, block, self.replay, *events, market.ledger[settled:])
@@ -292,22 +289,12 @@ class Audit:
         self.flows.follow(chunk.transactions, chunk.transfers)
         self.headers += len(chunk.blocks)
 
-    def _count(self, entries: list[Settled]) -> None:
-        """Delivered energy by the class of the meter that counted it."""
-        for entry in entries:
-            if entry.order.side != BUY:
-                device = self.replay.market.device(entry.account)
-                # A revoked home's device is gone; its class is the one it had.
-                if device.meter != ZERO_ADDRESS:
-                    self._classes[entry.account] = device.meter_class
-                self._delivered_by_class[str(self._classes.get(entry.account, "unknown"))] += entry.delivered_wh
-
     # What was found
 
     def _report(self, market: dict[str, Any], last: Block, identity: list[Check], stopped: str | None) -> Report:
         checks = [*identity, *self._checks(last, stopped)]
         unchecked = self.replay.unchecked
-        totals = add_up(self.replay, self.transactions, self._delivered_by_class, self.flows.given)
+        totals = add_up(self.replay, self.transactions, self.delivered.by_class, self.flows.given)
         return Report(
             market=market,
             block={"number": last.number, "hash": f"0x{last.hash.hex()}", "time_s": last.time_s},

@@ -12,8 +12,10 @@ import boa
 from eth_abi.abi import decode, encode
 from eth_utils.abi import collapse_if_tuple
 from eth_utils.crypto import keccak
+from vyper.compiler.output import build_abi_output
 
 from peerwatt.reference.parameters import MarketParameters, RegistryParameters
+from twin.engines import PY_EVM, Answer, Engine, RawLog
 from twin.keys import Key
 
 CONTRACTS = Path(__file__).resolve().parents[2] / "contracts"
@@ -78,51 +80,58 @@ class Outcome:
 
     reason: str | None
     value: Any
-    logs: dict[str, list[Log]]
+    logs: dict[str, list[RawLog]]
     gas: int
+
+
+@dataclass(frozen=True)
+class Interface:
+    """What a contract's calls and events are made of."""
+
+    # Selector, types of the arguments, types of what is returned.
+    functions: dict[str, tuple[bytes, list[str], list[str]]]
+    # By its first topic: name, and names and types of the indexed fields and of the others.
+    events: dict[bytes, tuple[str, list[tuple[str, str]], list[tuple[str, str]]]]
+
+
+@cache
+def _interface_of(compiler_data: Any) -> Interface:
+    interface = Interface({}, {})
+    for entry in build_abi_output(compiler_data):
+        types = [collapse_if_tuple(item) for item in entry.get("inputs", ())]
+        if entry["type"] == "function":
+            selector = keccak(text=f"{entry['name']}({','.join(types)})")[:4]
+            outputs = [collapse_if_tuple(item) for item in entry["outputs"]]
+            interface.functions[entry["name"]] = (selector, types, outputs)
+        elif entry["type"] == "event":
+            named = [(item["name"], kind, item["indexed"]) for item, kind in zip(entry["inputs"], types, strict=True)]
+            interface.events[keccak(text=f"{entry['name']}({','.join(types)})")] = (
+                entry["name"],
+                [(name, kind) for name, kind, indexed in named if indexed],
+                [(name, kind) for name, kind, indexed in named if not indexed],
+            )
+    return interface
 
 
 class Contract:
     """A deployed contract, called by name."""
 
-    def __init__(self, deployed: Any) -> None:
+    def __init__(self, deployed: Any, engine: Engine = PY_EVM) -> None:
         self.deployed = deployed
+        self.engine = engine
         self.address = str(deployed.address)
-        self._functions: dict[str, tuple[bytes, list[str], list[str]]] = {}
-        self._events: dict[bytes, tuple[str, list[tuple[str, str]], list[tuple[str, str]]]] = {}
-        for entry in deployed.abi:
-            types = [collapse_if_tuple(item) for item in entry.get("inputs", ())]
-            if entry["type"] == "function":
-                selector = keccak(text=f"{entry['name']}({','.join(types)})")[:4]
-                outputs = [collapse_if_tuple(item) for item in entry["outputs"]]
-                self._functions[entry["name"]] = (selector, types, outputs)
-            elif entry["type"] == "event":
-                named = [
-                    (item["name"], kind, item["indexed"]) for item, kind in zip(entry["inputs"], types, strict=True)
-                ]
-                self._events[keccak(text=f"{entry['name']}({','.join(types)})")] = (
-                    entry["name"],
-                    [(name, kind) for name, kind, indexed in named if indexed],
-                    [(name, kind) for name, kind, indexed in named if not indexed],
-                )
+        self.storage_layout = deployed.compiler_data.storage_layout["storage_layout"]
+        self._interface = _interface_of(deployed.compiler_data)
 
     def send(self, sender: str, function: str, *arguments: Any, static: bool = False) -> Outcome:
         """A call as a transaction would make it; its state changes stay unless it reverts."""
-        selector, types, outputs = self._functions[function]
-        computation = boa.env.execute_code(
-            to_address=self.address,
-            sender=sender,
-            data=selector + encode(types, arguments),
-            is_modifying=not static,
-            # Only coverage needs to know which source ran.
-            contract=self.deployed if boa.env._coverage_enabled else None,
-        )
-        gas = computation.get_gas_used()
-        if computation.is_error:
-            return Outcome(_reason_of(computation), None, {}, gas)
-        values = decode(outputs, computation.output) if outputs else ()
+        selector, types, outputs = self._interface.functions[function]
+        answer = self.engine.call(self.deployed, sender, selector + encode(types, arguments), static=static)
+        if answer.error is not None:
+            return Outcome(_reason_of(answer), None, {}, answer.gas)
+        values = decode(outputs, answer.output) if outputs else ()
         value = values[0] if len(values) == 1 else values or None
-        return Outcome(None, value, {} if static else _split(computation.get_log_entries()), gas)
+        return Outcome(None, value, {} if static else _split(answer.logs), answer.gas)
 
     def view(self, function: str, *arguments: Any) -> Any:
         """What a view returns; addresses in lower case."""
@@ -131,31 +140,30 @@ class Contract:
             raise AssertionError(f"{function}{arguments} reverted: {outcome.reason}")
         return outcome.value
 
-    def decode(self, logs: list[Any]) -> list[Log]:
+    def decode(self, logs: list[RawLog]) -> list[Log]:
         """This contract's events among raw logs."""
         found = []
         for _, topics, data in logs:
-            name, indexed, rest = self._events[topics[0].to_bytes(32, "big")]
+            name, indexed, rest = self._interface.events[topics[0]]
             values: dict[str, Any] = {}
             for (field, kind), topic in zip(indexed, topics[1:], strict=True):
-                values[field] = decode([kind], topic.to_bytes(32, "big"))[0]
+                values[field] = decode([kind], topic)[0]
             for (field, _), value in zip(rest, decode([kind for _, kind in rest], data), strict=True):
                 values[field] = value
             found.append(Log(name, values))
         return found
 
 
-def _reason_of(computation: Any) -> str:
-    output = bytes(computation.output)
-    if output[:4] == ERROR:
-        return str(decode(["string"], output[4:])[0])
-    return f"{SILENT}: {computation.error!r}"
+def _reason_of(answer: Answer) -> str:
+    if answer.output[:4] == ERROR:
+        return str(decode(["string"], answer.output[4:])[0])
+    return f"{SILENT}: {answer.error}"
 
 
-def _split(entries: Any) -> dict[str, list[Any]]:
-    logs: dict[str, list[Any]] = {}
+def _split(entries: list[RawLog]) -> dict[str, list[RawLog]]:
+    logs: dict[str, list[RawLog]] = {}
     for entry in entries:
-        logs.setdefault("0x" + entry[0].hex(), []).append(entry)
+        logs.setdefault(entry.address, []).append(entry)
     return logs
 
 
@@ -164,6 +172,7 @@ class Deployment:
     """The contracts of one setup, and the parameters the reference is made of."""
 
     setup: Setup
+    engine: Engine
     token: Contract
     market: Contract
     registry: Contract
@@ -183,42 +192,36 @@ _deployments: dict[Setup, Deployment] = {}
 
 
 def deploy(setup: Setup) -> Deployment:
-    """The contracts, at `START`; made once, and again if a test around them has undone them."""
+    """The contracts on py-evm, at `START`; made once, and again if a test around them has undone them."""
     known = _deployments.get(setup)
     if known is None or not boa.env.get_code(known.market.address):
         with boa.env.evm.patch.anchor():
-            boa.env.evm.patch.timestamp = START
-            known = _deployments[setup] = _deploy(setup)
+            known = _deployments[setup] = deploy_on(PY_EVM, setup)
     return known
 
 
-def _deploy(setup: Setup) -> Deployment:
-    with boa.env.prank(DEPLOYER.address):
-        token = compiled(setup.token).deploy("Test Naira", "tNGN", 6)
-        # Registry first, with the address that the market will get.
-        market_address = boa.env.generate_address()
-        registry = compiled(CONTRACTS / "EnergyRegistry.vy").deploy(
-            market_address,
-            OPERATOR.address,
-            REGULATOR.address,
-            setup.classes,
-            BALANCING.address,
-            NETWORK.address,
-            ZERO,
-        )
-        funds = (BALANCING.address, NETWORK.address)
-        market = compiled(CONTRACTS / "EnergyMarket.vy").deploy(
-            token.address, registry.address, *setup.numbers, *funds, override_address=market_address
-        )
-        lens = compiled(CONTRACTS / "MarketLens.vy").deploy(market.address)
-    numbers = MarketParameters(str(token.address), str(registry.address), *setup.numbers, *funds)
-    people = (OPERATOR.address, REGULATOR.address, setup.classes, *funds)
+def deploy_on(engine: Engine, setup: Setup) -> Deployment:
+    """The contracts on an engine, whose time becomes `START`."""
+
+    def put(path: Path, *arguments: Any, at: str | None = None) -> Contract:
+        return Contract(engine.deploy(compiled(path), arguments, DEPLOYER.address, at), engine)
+
+    engine.now = START
+    token = put(setup.token, "Test Naira", "tNGN", 6)
+    # Registry first, with the address that the market will get.
+    market_address = engine.address_after(1, DEPLOYER.address)
+    people = (OPERATOR.address, REGULATOR.address, setup.classes, BALANCING.address, NETWORK.address)
+    registry = put(CONTRACTS / "EnergyRegistry.vy", market_address, *people, ZERO)
+    given = (token.address, registry.address, *setup.numbers, BALANCING.address, NETWORK.address)
+    market = put(CONTRACTS / "EnergyMarket.vy", *given, at=market_address)
+    lens = put(CONTRACTS / "MarketLens.vy", market.address)
     return Deployment(
         setup,
-        Contract(token),
-        Contract(market),
-        Contract(registry),
-        Contract(lens),
-        numbers,
-        RegistryParameters(str(market.address), *people),
+        engine,
+        token,
+        market,
+        registry,
+        lens,
+        MarketParameters(*given),
+        RegistryParameters(market.address, *people),
     )

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import boa
-
 from peerwatt.reference import Market
 from peerwatt.signing import Domain, Message, Signature, Withdrawal, sign
 from peerwatt.signing.permit import Permit, TokenDomain
@@ -82,13 +80,13 @@ class MoneyActs:
         domain = TokenDomain("Test Naira", "1", self.domain.chain_id, token.address)
         signature = sign(message, domain, (signer or key).secret)
         v, r, s = signature.v, signature.r.to_bytes(32, "big"), signature.s.to_bytes(32, "big")
-        boa.env.evm.patch.timestamp = self.now
+        self.contracts.engine.now = self.now
         permit = (key.address, market.address, amount, deadline, v, r, s)
         if used_before:
             self._must(token.send(STRANGER.address, "permit", *permit).reason)
         # What the allowance will be once the market has tried the permit.
-        with boa.env.anchor():
-            token.send(market.address, "permit", *permit)
+        with self.contracts.engine.anchor():
+            token.send(STRANGER.address, "permit", *permit)
             allowance = token.view("allowance", key.address, market.address)
         have = token.view("balanceOf", key.address)
         return self.act(

@@ -6,9 +6,9 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
-import boa
-from boa.util.abi import Address
 from eth_utils.crypto import keccak
+
+from twin.chain import Contract
 
 
 @lru_cache(maxsize=1 << 16)
@@ -23,10 +23,11 @@ def _mapped(slot: int, key: Any) -> int:
 class Storage:
     """The public variables of a deployed contract by their getters' names."""
 
-    def __init__(self, deployed: Any) -> None:
-        self._address = Address(deployed.address)
+    def __init__(self, contract: Contract) -> None:
+        self._contract = contract
         self._variables: dict[str, tuple[int, list[str]]] = {}
-        self._collect(deployed.compiler_data.storage_layout["storage_layout"])
+        self._slots: dict[tuple[Any, ...], int] = {}
+        self._collect(contract.storage_layout)
 
     def _collect(self, layout: dict[str, Any]) -> None:
         for name, entry in layout.items():
@@ -37,11 +38,17 @@ class Storage:
 
     def read(self, name: str, *keys: Any) -> int:
         """The word that the getter returns."""
+        slot = self._slots.get((name, *keys))
+        if slot is None:
+            slot = self._slots[name, *keys] = self._find(name, keys)
+        return self._contract.engine.storage(self._contract.address, slot)
+
+    def _find(self, name: str, keys: tuple[Any, ...]) -> int:
         slot, steps = self._variables[name]
         for step, key in zip(steps, keys, strict=True):
             # An array's rows have its columns' length: only arrays of 256 rows are nested here.
             slot = _mapped(slot, key) if step == "map" else slot + int(step) * key
-        return int(boa.env.evm.get_storage(self._address, slot))
+        return slot
 
 
 def _steps(kind: str) -> list[str]:

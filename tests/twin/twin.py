@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import boa
-
 from peerwatt import signing
 from peerwatt.exceptions import BadMessage, MalformedSignature
 from peerwatt.market import relay as items
@@ -27,9 +25,11 @@ from twin.chain import (
     Outcome,
     Setup,
     deploy,
+    deploy_on,
 )
 from twin.compare import all_differences, quick_differences
 from twin.deeds import to_reference
+from twin.engines import Revm
 from twin.keys import Home, Key
 from twin.money import MoneyActs
 from twin.records import log_of
@@ -52,14 +52,15 @@ class Twin(SignedItems, MoneyActs, RegistryActs):
 
     def __init__(self, contracts: Deployment, *, published: bool = True) -> None:
         self.contracts = contracts
+        self.engine = contracts.engine
         self.setup = contracts.setup
         self.now = START
-        self.domain = signing.Domain(boa.env.evm.patch.chain_id, contracts.market.address)
+        self.domain = signing.Domain(self.engine.chain_id, contracts.market.address)
         self.market = Market(START, contracts.market_parameters, contracts.market.address)
         self.registry = Registry(self.market, contracts.registry_parameters)
-        self.market_storage = Storage(contracts.market.deployed)
-        self.registry_storage = Storage(contracts.registry.deployed)
-        self.token_storage = Storage(contracts.token.deployed)
+        self.market_storage = Storage(contracts.market)
+        self.registry_storage = Storage(contracts.registry)
+        self.token_storage = Storage(contracts.token)
         self.outcomes: Counter[tuple[str, str]] = Counter()
         self.skipped: Counter[str] = Counter()
         self.gas = self.agent_orders = 0
@@ -114,7 +115,7 @@ class Twin(SignedItems, MoneyActs, RegistryActs):
         Raises:
             Difference: one side refused, or for another reason, or they logged something else.
         """
-        boa.env.evm.patch.timestamp = self.now
+        self.engine.now = self.now
         marks = len(self.market.log), len(self.registry.log)
         outcome = contract.send(sender, function, *arguments)
         self.gas += outcome.gas
@@ -211,7 +212,7 @@ class Twin(SignedItems, MoneyActs, RegistryActs):
 
     def relay_words(self, words: Sequence[int], reason: str) -> str | None:
         """Relays words that the reference can't be given, unknown or cut short; refused with the reason."""
-        boa.env.evm.patch.timestamp = self.now
+        self.engine.now = self.now
         outcome = self.contracts.market.send(STRANGER.address, "relay", list(words), False)
         self.outcomes["relay", reason] += 1
         if outcome.reason != reason:
@@ -239,7 +240,7 @@ class Twin(SignedItems, MoneyActs, RegistryActs):
 
     def differences(self) -> list[str]:
         """Every storage view that differs, read through the contracts' getters."""
-        boa.env.evm.patch.timestamp = self.now
+        self.engine.now = self.now
         return list(all_differences(self, thorough=True))
 
     def compare(self, *, thorough: bool = True) -> None:
@@ -250,7 +251,7 @@ class Twin(SignedItems, MoneyActs, RegistryActs):
         Raises:
             Difference: any differs.
         """
-        boa.env.evm.patch.timestamp = self.now
+        self.engine.now = self.now
         differences = list(all_differences(self, thorough=thorough))
         if differences:
             raise Difference("\n".join(differences))
@@ -267,13 +268,15 @@ class Twin(SignedItems, MoneyActs, RegistryActs):
 
 
 @contextmanager
-def fresh(setup: Setup | None = None, *, published: bool = True) -> Iterator[Twin]:
+def fresh(setup: Setup | None = None, *, published: bool = True, engine: str = "py-evm") -> Iterator[Twin]:
     """A market of its own; what happens in it is undone at the end.
 
     Args:
         setup: other parameters than the usual ones.
         published: with a tariff, feeder 1 and retail classes 0 and 1.
+        engine: what runs the contracts, one of `ENGINES`.
     """
-    contracts = deploy(setup or Setup())
-    with boa.env.anchor():
+    setup = setup or Setup()
+    contracts = deploy(setup) if engine == "py-evm" else deploy_on(Revm(), setup)
+    with contracts.engine.anchor():
         yield Twin(contracts, published=published)

@@ -120,7 +120,7 @@ test: lint tools  ## lint and all tests
 
 .PHONY: fuzz
 fuzz: setup  ## long campaigns of the property tests: SIZE=1000000 calls
-	PEERWATT_FUZZ=$(SIZE) $(PYTEST) -m fuzz -s
+	PEERWATT_FUZZ=$(SIZE) PEERWATT_JOBS=$(JOBS) $(PYTEST) -m fuzz -s
 
 .PHONY: gas
 gas: setup  ## gas against its budgets

@@ -81,8 +81,13 @@ def run_all(calls: int, seed: int, jobs: int, *, steps: int = STEPS, engine: str
     began = time.monotonic()
     # Not forked: a process that runs tests has threads and open files.
     with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
-        parts: Sequence[Campaign] = list(pool.map(share, range(seed, seed + jobs)))
-    whole = Campaign(seed, jobs, seconds=time.monotonic() - began)
+        parts = list(pool.map(share, range(seed, seed + jobs)))
+    return add_up(parts, time.monotonic() - began)
+
+
+def add_up(parts: Sequence[Campaign], seconds: float) -> Campaign:
+    """What campaigns with seeds in a row did together, at the same time."""
+    whole = Campaign(parts[0].seed, len(parts), seconds=seconds)
     for part in parts:
         whole.calls += part.calls
         whole.lives += part.lives

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
 from peerwatt.market.words import BookStateWord, CalendarWord, ResultWord, WalletWord
 from peerwatt.reference.invariants import (
@@ -15,6 +16,10 @@ from twin import Twin
 
 Violations = list[str]
 AMOUNT = 2**104 - 1
+# The same few words are looked at after every step.
+_result, _book_state, _calendar = (
+    lru_cache(maxsize=1 << 12)(kind.decode) for kind in (ResultWord, BookStateWord, CalendarWord)
+)
 
 
 def _wallets(twin: Twin) -> dict[str, int]:
@@ -47,7 +52,7 @@ def contract_conserves_money(twin: Twin) -> Violations:
     owed = 0
     for window, result in twin.market.results.items():
         if result.left_wh:
-            word = ResultWord.decode(read("results", window))
+            word = _result(read("results", window))
             owed -= word.net_wh * twin.market.parameters.price(word.level)
     balances = sum(word & AMOUNT for word in _wallets(twin).values())
     found = balances - _tokens(twin)
@@ -66,10 +71,10 @@ def contract_words_have_no_stray_bits(twin: Twin) -> Violations:
 def contract_settles_only_what_is_cleared(twin: Twin) -> Violations:
     """No calendar's pointer passes the newest cleared window."""
     read = twin.market_storage.read
-    state = BookStateWord.decode(read("book_state"))
+    state = _book_state(read("book_state"))
     if state.closed:
         return []
-    settled = {account: CalendarWord.decode(read("calendars", account)).settled for account in twin.accounts}
+    settled = {account: _calendar(read("calendars", account)).settled for account in twin.accounts}
     return [f"{account}: settled {at}" for account, at in settled.items() if at > state.cleared]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 import pytest
 
@@ -10,6 +11,7 @@ from peerwatt.reference.invariants import INVARIANTS
 from stateful import campaign
 from stateful.checks import CONTRACT_INVARIANTS, violations
 from twin import fresh
+from twin.engines import fastest
 
 SHORT_CALLS, SHORT_STEPS = 1_500, 250
 # What a campaign must have met to be worth its name.
@@ -64,11 +66,22 @@ def missing(done: campaign.Campaign) -> list[str]:
     return [milestone for milestone in MILESTONES if not done.counts[milestone]]
 
 
+def short(seed: int) -> campaign.Campaign:
+    """A short campaign on both engines, which must come to the same; there is no revm for Python 3.13."""
+    done = campaign.run(SHORT_CALLS, seed, steps=SHORT_STEPS)
+    if sys.version_info < (3, 13):
+        on_revm = campaign.run_all(SHORT_CALLS, seed, 1, steps=SHORT_STEPS, engine="revm")
+        assert on_revm.violations == done.violations
+        assert (on_revm.calls, on_revm.lives, on_revm.counts) == (done.calls, done.lives, done.counts)
+    return done
+
+
 @pytest.mark.fuzz
 def test_campaign__random_lives__no_violation() -> None:
-    calls = int(os.environ.get("PEERWATT_FUZZ") or SHORT_CALLS)
+    calls = int(os.environ.get("PEERWATT_FUZZ") or 0)
     seed = int(os.environ.get("PEERWATT_SEED") or 3)
-    done = campaign.run(calls, seed, steps=SHORT_STEPS, report=calls > SHORT_CALLS)
+    jobs = int(os.environ.get("PEERWATT_JOBS") or 1)
+    done = campaign.run_all(calls, seed, jobs, engine=fastest()) if calls else short(seed)
     print(f"\n{done}")
     assert done.violations == []
     assert done.calls >= calls
@@ -76,7 +89,7 @@ def test_campaign__random_lives__no_violation() -> None:
     for other in range(1, 5):
         if not missing(done):
             break
-        done.counts += campaign.run(SHORT_CALLS, seed + other, steps=SHORT_STEPS).counts
+        done.counts += campaign.run(SHORT_CALLS, seed + jobs + other, steps=SHORT_STEPS).counts
     assert missing(done) == []
 
 
@@ -84,6 +97,16 @@ def test_campaign__same_seed__same_lives() -> None:
     first, second = (campaign.run(60, seed=7, steps=40) for _ in range(2))
     assert first.counts == second.counts
     assert first.calls == second.calls
+
+
+def test_campaign__several_seeds__added_up() -> None:
+    parts = [campaign.run(30, seed, steps=10, engine=fastest()) for seed in (7, 8)]
+    parts[1].violations.append("found")
+    whole = campaign.add_up(parts, 2.0)
+    assert whole.counts == parts[0].counts + parts[1].counts
+    assert whole.violations == ["found"]
+    assert (whole.calls, whole.lives) == (sum(part.calls for part in parts), sum(part.lives for part in parts))
+    assert str(whole).startswith(f"seeds 7 to 8: {whole.calls} contract calls in {whole.lives} lives")
 
 
 def test_campaign__a_wei_taken_from_a_wallet__is_a_violation() -> None:

@@ -7,7 +7,7 @@ a transaction of its own: sent from outside, at the engine's time, with transien
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -22,7 +22,8 @@ from eth_abi.abi import encode
 from eth_utils.abi import collapse_if_tuple
 from vyper.compiler.output import build_abi_output
 
-GAS_LIMIT = 10**8
+# As on titanoboa's chain.
+GAS_LIMIT = 200_000_000
 CHAIN_ID = 1
 
 
@@ -51,6 +52,10 @@ class Engine(Protocol):
     @property
     def chain_id(self) -> int: ...
 
+    @property
+    def storage(self) -> Callable[[str, int], int]:
+        """Reads a word of a contract's storage: of an address and a slot."""
+
     def anchor(self) -> Any:
         """A context at whose end everything is as it was."""
 
@@ -62,9 +67,6 @@ class Engine(Protocol):
 
     def call(self, to: Any, sender: str, data: bytes, *, static: bool) -> Answer:
         """A call of a deployed contract; its state changes stay unless it fails."""
-
-    def storage(self, address: str, slot: int) -> int:
-        """A word of a contract's storage."""
 
 
 class PyEvm:
@@ -93,6 +95,8 @@ class PyEvm:
             return deployer.deploy(*arguments, override_address=at)
 
     def call(self, to: Any, sender: str, data: bytes, *, static: bool) -> Answer:
+        # titanoboa runs calls, not transactions.
+        boa.env.evm.vm.state.clear_transient_storage()
         computation = boa.env.execute_code(
             to_address=to.address,
             sender=sender,
@@ -139,6 +143,8 @@ class Revm:
         self._block = pyrevm.BlockEnv
         configuration = pyrevm.CfgEnv(chain_id=CHAIN_ID)
         self._evm = pyrevm.EVM(pyrevm.Env(cfg=configuration), gas_limit=GAS_LIMIT, spec_id="CANCUN")
+        # Read hundreds of times for each call.
+        self.storage: Callable[[str, int], int] = self._evm.storage
         self.now = 0
 
     @property
@@ -186,9 +192,6 @@ class Revm:
             return Answer(_reverted(str(error)), str(error), [], evm.result.gas_used)
         result = evm.result
         return Answer(output, None, [RawLog(log.address.lower(), *log.data) for log in result.logs], result.gas_used)
-
-    def storage(self, address: str, slot: int) -> int:
-        return int(self._evm.storage(address, slot))
 
 
 def _reverted(error: str) -> bytes:

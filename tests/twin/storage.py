@@ -24,7 +24,7 @@ class Storage:
     """The public variables of a deployed contract by their getters' names."""
 
     def __init__(self, contract: Contract) -> None:
-        self._contract = contract
+        self._word, self._address = contract.engine.storage, contract.address
         self._variables: dict[str, tuple[int, list[str]]] = {}
         self._slots: dict[tuple[Any, ...], int] = {}
         self._collect(contract.storage_layout)
@@ -40,10 +40,11 @@ class Storage:
         """The word that the getter returns."""
         slot = self._slots.get((name, *keys))
         if slot is None:
-            slot = self._slots[name, *keys] = self._find(name, keys)
-        return self._contract.engine.storage(self._contract.address, slot)
+            slot = self._slots[name, *keys] = self.slot(name, *keys)
+        return self._word(self._address, slot)
 
-    def _find(self, name: str, keys: tuple[Any, ...]) -> int:
+    def slot(self, name: str, *keys: Any) -> int:
+        """Where that word lies."""
         slot, steps = self._variables[name]
         for step, key in zip(steps, keys, strict=True):
             # An array's rows have its columns' length: only arrays of 256 rows are nested here.

@@ -7,12 +7,14 @@ from typing import Any
 
 from peerwatt.market.records import pack, to_message
 from peerwatt.reference import ZERO_ADDRESS, Market, Registry
-from peerwatt.reference.offers import SLOTS
+from peerwatt.reference.offers import SLOTS, Order
 from peerwatt.signing import Domain
 
 # A view's name, its arguments, and the word that the reference expects of it.
 View = tuple[str, tuple[Any, ...], int]
 RETAIL_CLASSES = 16
+# The word of a slot that was never used.
+NO_ORDER = pack(Order())
 
 
 def account_views(market: Market, account: str, slots: int = SLOTS) -> Iterator[View]:
@@ -25,8 +27,10 @@ def account_views(market: Market, account: str, slots: int = SLOTS) -> Iterator[
     yield "exports_of", (account,), pack(market.export_register(account))
     yield "imports_of", (account,), pack(market.import_register(account))
     yield "nonces", (account,), market.nonces.get(account, 0)
+    orders = market.orders
     for slot in range(slots):
-        yield "orders", (account, slot), pack(market.order(account, slot))
+        order = orders.get((account, slot))
+        yield "orders", (account, slot), NO_ORDER if order is None else pack(order)
 
 
 def market_views(market: Market) -> Iterator[View]:

@@ -119,7 +119,7 @@ test: lint tools  ## lint and all tests
 	$(PYTEST) -n $(JOBS)
 
 .PHONY: fuzz
-fuzz: setup  ## long campaigns of the property tests: SIZE=1000000 calls
+fuzz: setup  ## long campaigns of the property tests: SIZE=1000000 calls, in JOBS processes
 	PEERWATT_FUZZ=$(SIZE) PEERWATT_JOBS=$(JOBS) $(PYTEST) -m fuzz -s
 
 .PHONY: gas

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import boa
@@ -12,11 +11,10 @@ from peerwatt.signing import Domain, Withdrawal
 from stateful.checks import violations
 from twin import STRANGER, Difference, fresh
 from twin.chain import SILENT, Contract, Log
-from twin.engines import GAS_LIMIT, PY_EVM, Engine, Revm, fastest
+from twin.engines import GAS_LIMIT, PY_EVM, Engine, Revm, installed
 from twin.keys import Key
 
-NO_REVM = pytest.mark.skipif(sys.version_info >= (3, 13), reason="pyrevm has no wheels for Python 3.13")
-EACH = pytest.mark.parametrize("name", ["py-evm", pytest.param("revm", marks=NO_REVM)])
+EACH = pytest.mark.parametrize("name", installed())
 ALICE = Key.named("alice")
 SENDER = STRANGER.address
 # What the contracts need of a chain, each by itself.
@@ -206,14 +204,14 @@ def test_engine__the_next_contract__at_the_address_foretold(name: str) -> None:
         assert str(second.address) == address
 
 
-@NO_REVM
-def test_campaign__a_bit_flipped_on_revm__is_found() -> None:
-    with fresh(engine="revm") as twin:
+@EACH
+def test_campaign__a_bit_flipped_in_storage__is_found(name: str) -> None:
+    with fresh(engine=name) as twin:
         home = twin.home("alice")
         assert violations(twin, thorough=True) == twin.differences() == []
         address, slot = twin.contracts.market.address, twin.market_storage.slot("wallets", home.low)
         word = twin.engine.storage(address, slot)
-        twin.engine._evm.insert_account_storage(address, slot, word ^ 1)  # type: ignore[attr-defined]
+        twin.engine.write_storage(address, slot, word ^ 1)
         assert [found.partition(":")[0] for found in violations(twin, thorough=True)] == [
             "contract_covers_free_money",
             "contract_conserves_money",
@@ -221,8 +219,3 @@ def test_campaign__a_bit_flipped_on_revm__is_found() -> None:
         with pytest.raises(Difference, match="wallets"):
             twin.compare_quickly([home.low], range(0))
         assert twin.differences() != []
-
-
-@NO_REVM
-def test_fastest__where_revm_is_installed__is_revm() -> None:
-    assert fastest() == "revm"

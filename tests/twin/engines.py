@@ -56,6 +56,9 @@ class Engine(Protocol):
     def storage(self) -> Callable[[str, int], int]:
         """Reads a word of a contract's storage: of an address and a slot."""
 
+    def write_storage(self, address: str, slot: int, word: int) -> None:
+        """Puts a word into a contract's storage, past the contract."""
+
     def anchor(self) -> Any:
         """A context at whose end everything is as it was."""
 
@@ -114,6 +117,9 @@ class PyEvm:
 
     def storage(self, address: str, slot: int) -> int:
         return int(boa.env.evm.get_storage(Address(address), slot))
+
+    def write_storage(self, address: str, slot: int, word: int) -> None:
+        boa.env.evm.set_storage(Address(address), slot, word)
 
 
 @dataclass(frozen=True)
@@ -182,6 +188,9 @@ class Revm:
             raise AssertionError(f"deployed at {deployed.address}, not at {at}")
         return deployed
 
+    def write_storage(self, address: str, slot: int, word: int) -> None:
+        self._evm.insert_account_storage(address, slot, word)
+
     def call(self, to: Any, sender: str, data: bytes, *, static: bool) -> Answer:
         evm = self._evm
         # pyrevm keeps one transaction open for ever.
@@ -204,9 +213,14 @@ def _reverted(error: str) -> bytes:
     return bytes.fromhex(rest.partition("output: 0x")[2].rstrip(" }"))
 
 
+def installed() -> list[str]:
+    """The names of the engines that are installed, the fastest last."""
+    return ["py-evm", "revm"] if find_spec("pyrevm") else ["py-evm"]
+
+
 def fastest() -> str:
     """The name of the fastest engine that is installed."""
-    return "revm" if find_spec("pyrevm") else "py-evm"
+    return installed()[-1]
 
 
 ENGINES = ("py-evm", "revm")

@@ -13,7 +13,8 @@ from typing import Any
 from e2e.tools import environment
 
 PASSWORD = "correct horse battery staple"
-PEERWATT = [sys.executable, "-m", "peerwatt"]
+# The command as pip installed it.
+PEERWATT = [str(Path(sys.executable).parent / "peerwatt")]
 TERMS = ("--feeder", 0, "--import-limit", "5kWh", "--export-limit", "5kWh", "--meter-class", 1, "--retail-class", 0)
 
 

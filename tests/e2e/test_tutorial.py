@@ -13,7 +13,7 @@ import pytest
 from e2e.tools import environment
 
 ROOT = Path(__file__).resolve().parents[2]
-PEERWATT = [sys.executable, "-m", "peerwatt"]
+PEERWATT = [str(Path(sys.executable).parent / "peerwatt")]
 # What a newcomer does who only ever types what `peerwatt next` says.
 OBEDIENT = """
 echo "correct horse" > password; chmod 600 password; export ETH_PASSWORD=$PWD/password PEERWATT_TIME_ZONE=Africa/Lagos

@@ -3,6 +3,7 @@ decides how much a campaign finds."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -96,8 +97,13 @@ class Interface:
 
 @cache
 def _interface_of(compiler_data: Any) -> Interface:
+    return interface_of(build_abi_output(compiler_data))
+
+
+def interface_of(abi: Iterable[dict[str, Any]]) -> Interface:
+    """Functions and events of an ABI."""
     interface = Interface({}, {})
-    for entry in build_abi_output(compiler_data):
+    for entry in abi:
         types = [collapse_if_tuple(item) for item in entry.get("inputs", ())]
         if entry["type"] == "function":
             selector = keccak(text=f"{entry['name']}({','.join(types)})")[:4]

@@ -25,7 +25,7 @@ FORMAT = "peerwatt audit checkpoint 1"
 PATIENCE = 20
 # Whose classes a state is made of; besides them there are only the containers below.
 PACKAGES = ("peerwatt.reference.", "peerwatt.signing.")
-MODULES = ("peerwatt.audit.merit_order", "peerwatt.audit.flows", "peerwatt.audit.replay", "peerwatt.audit.signers")
+MODULES = tuple(f"peerwatt.audit.{name}" for name in ("delivered", "merit_order", "flows", "replay", "signers"))
 CONTAINERS = {("collections", "Counter"), ("collections", "defaultdict"), ("builtins", "set"), ("builtins", "dict")}
 PREDECESSOR = "predecessor"
 Hook = Callable[[bytes], int] | None

@@ -116,7 +116,7 @@ lint: setup  ## ruff, mypy --strict, shipped artifacts against the sources
 
 .PHONY: test
 test: lint tools  ## lint and all tests
-	$(PYTEST) -n $(JOBS)
+	$(PYTEST) -n $(JOBS) --dist worksteal
 
 .PHONY: fuzz
 fuzz: setup  ## long campaigns of the property tests: SIZE=1000000 calls, in JOBS processes

@@ -1,0 +1,1 @@
+"""The HTTP routes, thin: each reads a request, asks a service, and shapes the answer."""

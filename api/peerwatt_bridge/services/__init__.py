@@ -1,0 +1,1 @@
+"""What the bridge does, without HTTP."""

@@ -1,0 +1,120 @@
+"""A bridge: its services, put together once."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+from dataclasses import dataclass, field
+
+from eth_account.signers.local import LocalAccount
+
+from peerwatt.market.deployment import Deployment
+from peerwatt.wallet.keystores import Keystore
+from peerwatt_bridge.services.act_relay import ActRelay
+from peerwatt_bridge.services.acts import Acts
+from peerwatt_bridge.services.chain import Chain
+from peerwatt_bridge.services.connections import Connections
+from peerwatt_bridge.services.outbox import Outbox
+from peerwatt_bridge.services.outcomes import judge_items
+from peerwatt_bridge.services.readings import Readings
+from peerwatt_bridge.services.records import Records
+from peerwatt_bridge.services.relayer import Relayer
+from peerwatt_bridge.services.report_relay import ReportRelay
+from peerwatt_bridge.services.workers import Worker
+from peerwatt_bridge.settings import Settings
+from peerwatt_bridge.storage.database import Database
+from peerwatt_bridge.storage.leases import Leases
+
+
+@dataclass
+class Bridge:
+    """Everything that one process works with."""
+
+    settings: Settings
+    database: Database
+    chain: Chain
+    connections: Connections
+    readings: Readings
+    acts: Acts
+    records: Records
+    leases: Leases
+    outbox: Outbox | None
+    relayer: Relayer | None
+    workers: list[Worker] = field(default_factory=list)
+
+    def start(self) -> None:
+        """Starts the workers."""
+        for worker in self.workers:
+            worker.start()
+
+    def stop(self) -> None:
+        """Lets the workers end their round, and gives back what this process holds."""
+        for worker in self.workers:
+            worker.stop()
+        if self.outbox is not None:
+            self.leases.release(self.outbox.lease)
+        self.database.close()
+
+    def wake(self) -> None:
+        """Something came in: the relayer need not wait for its turn."""
+        for worker in self.workers:
+            if worker.health.name == "relayer":
+                worker.wake()
+
+
+def load_relayer(settings: Settings) -> LocalAccount | None:
+    """The key that pays the gas, None if the bridge has none.
+
+    Raises:
+        KeystoreError: no keystore, or a wrong password.
+        OSError: the password's file can't be read.
+    """
+    if settings.relayer is None:
+        return None
+    password = ""
+    if settings.relayer_password_file is not None:
+        password = settings.relayer_password_file.read_text(encoding="utf-8").rstrip("\r\n")
+    return Keystore.open(settings.relayer).unlock(password)
+
+
+def build(
+    settings: Settings, *, chain: Chain | None = None, key: LocalAccount | None = None, database: Database | None = None
+) -> Bridge:
+    """A bridge by its settings, not started.
+
+    Args:
+        chain, key, database: instead of those of the settings.
+    Raises:
+        ManifestError: no manifest. DatabaseError: the schema is another one. KeystoreError: the relayer's key.
+    """
+    if chain is None:
+        deployment = Deployment.load(settings.deployment)
+        chain = Chain.connect(settings.rpc, deployment, settings.node_timeout_s, settings.confirmations)
+    if database is None:
+        database = Database(settings.database)
+    database.check()
+    key = key or load_relayer(settings)
+    leases = Leases(database, f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"[-60:])
+    connections = Connections(database, chain)
+    readings = Readings(database, chain, connections, settings.clock_tolerance_s, settings.growth_margin_percent)
+    outbox = relayer = None
+    workers = [Worker("clock", chain.read_time, max(settings.tick_s, 1))]
+    if key is not None:
+        gateway = chain.gateway
+        outbox = Outbox(database, chain, leases, key, lambda mined: judge_items(gateway, mined), settings.resend_s)
+        relayer = Relayer(database, outbox, ReportRelay(database, chain), ActRelay(database, chain))
+        workers.append(Worker("relayer", relayer.round, settings.tick_s))
+    return Bridge(
+        settings,
+        database,
+        chain,
+        connections,
+        readings,
+        Acts(database, chain),
+        Records(database, chain),
+        leases,
+        outbox,
+        relayer,
+        workers,
+    )

@@ -1,0 +1,1 @@
+"""What the bridge keeps, in SQLite or PostgreSQL."""

@@ -21,6 +21,8 @@ from web3.exceptions import TransactionNotFound, Web3RPCError
 from web3.types import TxReceipt
 
 from peerwatt.market.gateway import MAX_TRANSACTION_GAS
+from peerwatt.market.senders import estimate_gas
+from peerwatt.market.transactions import explain
 from peerwatt_bridge.services.chain import Chain
 from peerwatt_bridge.storage.database import Database, now_ms
 from peerwatt_bridge.storage.leases import Leases
@@ -119,12 +121,12 @@ class Outbox:
 
         Raises:
             LeaseLost: nothing was kept or sent.
+            MarketError: the contract would refuse the whole call.
             Web3Exception, RequestException, OSError: the node is away. If the transaction is kept already, `work`
                 sends it later.
         """
-        w3 = self._chain.w3
         call: Any = {"from": self.address, "to": Web3.to_checksum_address(job.target), "data": job.data}
-        gas = job.gas or min(int(w3.eth.estimate_gas(call, "pending")) * 6 // 5, MAX_TRANSACTION_GAS)
+        gas = job.gas or min(self._estimate(call) * 6 // 5, MAX_TRANSACTION_GAS)
         nonce = self._next_nonce()
         fees = self._fees()
         raw, transaction_hash = self._sign(job.target, job.data, gas, nonce, fees)
@@ -165,6 +167,15 @@ class Outbox:
             if taken.rowcount != 1:
                 raise LeaseLost(f"{item.table} {item.id} is on its way already")
         return relay_id
+
+    def _estimate(self, call: Any) -> int:
+        try:
+            return estimate_gas(self._chain.w3, call)
+        except Exception as error:
+            explained = explain(error)
+            if explained is error:
+                raise
+            raise explained from error
 
     def _next_nonce(self) -> int:
         """Above what the chain has seen, and above what is kept here and may not have arrived."""

@@ -12,7 +12,7 @@ from peerwatt_bridge.services.chain import Chain
 from peerwatt_bridge.services.connections import to_address
 from peerwatt_bridge.services.readings import key_of, to_signed_report
 from peerwatt_bridge.storage.database import Database
-from peerwatt_bridge.storage.tables import Status, meters, readings, relays
+from peerwatt_bridge.storage.tables import Status, equivocations, meters, readings, relays
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,19 @@ class ReadingRecord:
     received_ms: int
     transaction: str | None
     block: int | None
+
+
+@dataclass(frozen=True)
+class Equivocation:
+    """Two kept readings that contradict each other at the start of a window."""
+
+    id: int
+    window: int
+    first: ReadingRecord
+    second: ReadingRecord
+    first_wh: int
+    second_wh: int
+    seen_ms: int
 
 
 class Records:
@@ -55,6 +68,26 @@ class Records:
                 return []
             query = query.where(readings.c.status == int(Status[status.upper()]))
         return self._read(query)
+
+    def list_equivocations(self, after: int, limit: int) -> list[Equivocation]:
+        """Equivocations after a number, in the sequence in which they were seen."""
+        query = select(equivocations).where(equivocations.c.id > after).order_by(equivocations.c.id).limit(limit)
+        with self._database.reading() as connection:
+            rows = connection.execute(query).all()
+        ids = {row.first_id for row in rows} | {row.second_id for row in rows}
+        known = {record.id: record for record in self._read(_query().where(readings.c.id.in_(ids)))} if ids else {}
+        return [
+            Equivocation(
+                row.id,
+                row.window,
+                known[row.first_id],
+                known[row.second_id],
+                row.first_wh,
+                row.second_wh,
+                row.seen_ms,
+            )
+            for row in rows
+        ]
 
     def find_transaction(self, relay_id: int | None) -> tuple[str | None, int | None]:
         """Hash and block of the transaction that brought an item; None while no block has it."""

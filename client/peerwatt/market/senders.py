@@ -51,7 +51,7 @@ class KeyAccount:
     def send(self, w3: Web3, transaction: TxParams) -> HexBytes:
         # What it will use and a fifth: the account needs no money for a limit that it does not reach, and what would
         # be refused is refused here, before it costs anything.
-        estimated = self._estimate_gas(w3, {**transaction, "from": self.address})
+        estimated = estimate_gas(w3, {**transaction, "from": self.address})
         priority_fee = w3.eth.max_priority_fee
         base_fee = w3.eth.get_block("latest").get("baseFeePerGas", Wei(0))
         full: TxParams = {
@@ -66,15 +66,20 @@ class KeyAccount:
         signed = self._account.sign_transaction(full)  # type: ignore[arg-type]
         return HexBytes(w3.eth.send_raw_transaction(signed.raw_transaction))
 
-    @staticmethod
-    def _estimate_gas(w3: Web3, transaction: TxParams) -> int:
-        from peerwatt.market.transactions import get_reason
 
-        try:
-            # At the time that the next block will have: on a quiet chain the newest one's can be long past.
-            return int(w3.eth.estimate_gas(transaction, "pending"))
-        except Exception as error:
-            if get_reason(error) is not None:
-                raise
-            # Not every node serves the pending block.
-            return int(w3.eth.estimate_gas(transaction))
+def estimate_gas(w3: Web3, transaction: TxParams) -> int:
+    """The gas that a transaction would use in the next block.
+
+    Raises:
+        Web3Exception: it would fail; `get_reason` finds the contract's reason in it.
+    """
+    from peerwatt.market.transactions import get_reason
+
+    try:
+        # At the time that the next block will have: on a quiet chain the newest one's can be long past.
+        return int(w3.eth.estimate_gas(transaction, "pending"))
+    except Exception as error:
+        if get_reason(error) is not None:
+            raise
+        # Not every node serves the pending block.
+        return int(w3.eth.estimate_gas(transaction))

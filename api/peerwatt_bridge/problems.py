@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from peerwatt.refusals.base import MarketError
+
+log = structlog.get_logger(__name__)
 
 TYPES = "https://peerwatt.org/problems/"
 MEDIA_TYPE = "application/problem+json"
@@ -92,6 +95,12 @@ def install(app: FastAPI) -> None:
         first = errors[0] if errors else {"at": "body", "fact": "it is malformed"}
         detail = f"{first['at']}: {first['fact']}; correct the request as /openapi.json describes it"
         return Problem(422, "malformed-request", "The request is malformed", detail, {"errors": errors}).to_response()
+
+    @app.exception_handler(Exception)
+    def answer_unforeseen(_: Request, error: Exception) -> JSONResponse:
+        log.error("unforeseen", error=f"{type(error).__name__}: {str(error)[:300]}", exc_info=error)
+        text = "the bridge failed in a way that nobody foresaw; it is logged, try again and tell who runs it"
+        return Problem(500, "unforeseen", "Something unforeseen happened", text).to_response()
 
     @app.exception_handler(HTTPException)
     def answer_http(_: Request, error: HTTPException) -> JSONResponse:

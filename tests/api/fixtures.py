@@ -51,7 +51,7 @@ def bridge_at(village: Village, url: str, **settings: Any) -> Iterator[Bridge]:
 @contextmanager
 def client_of(bridge: Bridge) -> Iterator[TestClient]:
     """What asks it over HTTP."""
-    with TestClient(create_app(bridge), raise_server_exceptions=False) as client:
+    with TestClient(create_app(bridge), raise_server_exceptions=True) as client:
         yield client
 
 

@@ -139,9 +139,13 @@ def test_post__more_than_the_connection_carries__jump(
     village.travel_to(first + 3, 60)
     # The market read 0 Wh at enrolment, one window before; the limit is 5 kWh, and a fifth is no jump yet.
     [result] = post(client, reading(village, ADA, first + (values_wh[0] > 0), *values_wh))
-    assert (result["status"], result["reason"]) == ("quarantined", "jump") if values_wh[0] == 0 else (
-        "received",
-        None,
+    assert (
+        (result["status"], result["reason"]) == ("quarantined", "jump")
+        if values_wh[0] == 0
+        else (
+            "received",
+            None,
+        )
     )
 
 
@@ -159,9 +163,7 @@ def test_post__two_registers_for_one_moment__both_kept_as_evidence(client: TestC
 
 def test_post__overlap_that_agrees__no_equivocation(client: TestClient, village: Village) -> None:
     first = ended(village)
-    results = post(
-        client, reading(village, ADA, first, 0, 800), reading(village, ADA, first, 0, 800, 1600)
-    )
+    results = post(client, reading(village, ADA, first, 0, 800), reading(village, ADA, first, 0, 800, 1600))
     assert [result["status"] for result in results] == ["received", "received"]
     assert client.get("/v1/equivocations").json()["equivocations"] == []
 

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from peerwatt.market import relay
 from peerwatt.refusals.base import MarketError
 from peerwatt.signing import Cancel, Order
-from peerwatt_bridge.services.acts import ANYBODY, Kept, call_of, to_kept
+from peerwatt_bridge.services.acts import Kept, call_of, to_kept
 from peerwatt_bridge.services.chain import Chain
 from peerwatt_bridge.services.outbox import Item, Job
 from peerwatt_bridge.storage.database import Database
@@ -31,9 +31,14 @@ class ActPlan:
 class ActRelay:
     """Plans the transactions of acts."""
 
-    def __init__(self, database: Database, chain: Chain) -> None:
+    def __init__(self, database: Database, chain: Chain, payer: str) -> None:
+        """
+        Args:
+            payer: address that sends the transactions.
+        """
         self._database = database
         self._chain = chain
+        self._payer = payer
         self.max_items = MAX_ITEMS
 
     def plan(self, busy: frozenset[str]) -> ActPlan:
@@ -65,7 +70,7 @@ class ActRelay:
             else:
                 taken.add(kept.act.account)
                 try:
-                    self._chain.gateway.simulate(ANYBODY, call_of(self._chain, kept.act))
+                    self._chain.gateway.simulate(self._payer, call_of(self._chain, kept.act))
                 except MarketError as refusal:
                     ends.append((item, Status.REFUSED, refusal.problem, str(refusal)))
                     continue

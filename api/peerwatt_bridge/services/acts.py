@@ -34,7 +34,7 @@ TYPES: dict[Kind, type[Message]] = {
 }
 # An act without an end of its own is given up after so long.
 PATIENCE_S = 86_400
-# Whoever sends them, these acts do the same; a view has to be asked by somebody.
+# Whoever sends them, these acts do the same; where the bridge has no key, a node is asked for this sender.
 ANYBODY = "0x" + "00" * 19 + "01"
 
 
@@ -74,9 +74,14 @@ class Kept:
 class Acts:
     """Takes acts."""
 
-    def __init__(self, database: Database, chain: Chain) -> None:
+    def __init__(self, database: Database, chain: Chain, payer: str = ANYBODY) -> None:
+        """
+        Args:
+            payer: address that would send the transactions.
+        """
         self._database = database
         self._chain = chain
+        self._payer = payer
 
     def accept(self, act: SignedAct) -> Kept:
         """Checks an act against the chain and keeps it; the same one again is found, not doubled.
@@ -123,7 +128,7 @@ class Acts:
             self._check_permit(message, act.signature)
             return min(message.deadline, now_s + PATIENCE_S)
         check_signer(message, self._chain.domain, act.signature, act.account)
-        self._chain.gateway.simulate(ANYBODY, call_of(self._chain, act))
+        self._chain.gateway.simulate(self._payer, call_of(self._chain, act))
         deadline_s = getattr(message, "deadline", now_s + PATIENCE_S)
         return min(deadline_s, now_s + PATIENCE_S)
 
@@ -140,7 +145,7 @@ class Acts:
         held = self._chain.gateway.token_balance(permit.owner)
         if held < permit.value:
             raise BadPermit(f"{permit.owner} has {held} base units of the token, and the permit is for {permit.value}")
-        self._chain.gateway.simulate(ANYBODY, call_of(self._chain, SignedAct(Kind.DEPOSIT, permit, signature)))
+        self._chain.gateway.simulate(self._payer, call_of(self._chain, SignedAct(Kind.DEPOSIT, permit, signature)))
 
     def _keep(self, connection: Connection, act: SignedAct, digest: bytes, deadline_s: int) -> Kept:
         known = connection.execute(select(acts).where(acts.c.digest == digest)).first()

@@ -14,6 +14,7 @@ from peerwatt.wallet.keystores import Keystore
 from peerwatt_bridge.services.act_relay import ActRelay
 from peerwatt_bridge.services.acts import Acts
 from peerwatt_bridge.services.chain import Chain
+from peerwatt_bridge.services.commands import Commands
 from peerwatt_bridge.services.connections import Connections
 from peerwatt_bridge.services.outbox import Outbox
 from peerwatt_bridge.services.outcomes import judge_items
@@ -38,6 +39,7 @@ class Bridge:
     readings: Readings
     acts: Acts
     records: Records
+    commands: Commands
     leases: Leases
     outbox: Outbox | None
     relayer: Relayer | None
@@ -103,7 +105,7 @@ def build(
     if key is not None:
         gateway = chain.gateway
         outbox = Outbox(database, chain, leases, key, lambda mined: judge_items(gateway, mined), settings.resend_s)
-        relayer = Relayer(database, outbox, ReportRelay(database, chain), ActRelay(database, chain))
+        relayer = Relayer(database, outbox, ReportRelay(database, chain), ActRelay(database, chain, key.address))
         workers.append(Worker("relayer", relayer.round, settings.tick_s))
     return Bridge(
         settings,
@@ -111,8 +113,9 @@ def build(
         chain,
         connections,
         readings,
-        Acts(database, chain),
+        Acts(database, chain) if key is None else Acts(database, chain, key.address),
         Records(database, chain),
+        Commands(database),
         leases,
         outbox,
         relayer,

@@ -6,17 +6,17 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import structlog
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, select
 from web3.exceptions import Web3Exception
 
 from peerwatt.refusals.base import MarketError
 from peerwatt_bridge.services.act_relay import MAX_ITEMS, ActRelay
+from peerwatt_bridge.services.commands import CommandKind, give
 from peerwatt_bridge.services.connections import to_address
 from peerwatt_bridge.services.outbox import MAX_IN_FLIGHT, Item, Job, LeaseLost, Mined, Outbox, set_status
 from peerwatt_bridge.services.report_relay import MAX_WORDS, Gap, ReportRelay
-from peerwatt_bridge.storage.database import Database, now_ms
-from peerwatt_bridge.storage.notices import notify
-from peerwatt_bridge.storage.tables import ITEM_TABLES, Status, commands, meters, relays
+from peerwatt_bridge.storage.database import Database
+from peerwatt_bridge.storage.tables import ITEM_TABLES, Status, meters, relays
 
 log = structlog.get_logger(__name__)
 
@@ -129,30 +129,10 @@ def _read_busy(connection: Connection) -> Iterable[str]:
 
 def _ask_meters(connection: Connection, wanted: Sequence[tuple[str, int]]) -> None:
     for meter in sorted({meter for meter, _ in wanted}):
-        windows = sorted(window for other, window in wanted if other == meter)
-        meter_id = connection.execute(
-            select(meters.c.id).where(meters.c.address == bytes.fromhex(meter[2:]))
-        ).scalar_one()
-        known = connection.execute(
-            select(commands.c.id).where(
-                commands.c.meter_id == meter_id,
-                commands.c.kind == "resend",
-                commands.c.first_window == windows[0],
-                commands.c.last_window == windows[-1],
-            )
-        ).first()
-        if known is None:
-            inserted = connection.execute(
-                insert(commands).values(
-                    meter_id=meter_id,
-                    kind="resend",
-                    first_window=windows[0],
-                    last_window=windows[-1],
-                    created_ms=now_ms(),
-                )
-            )
-            assert inserted.inserted_primary_key is not None
-            notify(connection, "command", [{"id": int(inserted.inserted_primary_key[0]), "meter": meter}])
+        windows = [window for other, window in wanted if other == meter]
+        query = select(meters.c.id).where(meters.c.address == bytes.fromhex(meter[2:]))
+        meter_id = connection.execute(query).scalar_one()
+        give(connection, meter_id, meter, CommandKind.RESEND, min(windows), max(windows))
 
 
 def read_spending(connection: Connection, sender: str) -> int:

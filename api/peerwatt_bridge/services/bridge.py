@@ -11,6 +11,7 @@ from eth_account.signers.local import LocalAccount
 
 from peerwatt.market.deployment import Deployment
 from peerwatt.wallet.keystores import Keystore
+from peerwatt_bridge.services import keeping
 from peerwatt_bridge.services.act_relay import ActRelay
 from peerwatt_bridge.services.acts import Acts
 from peerwatt_bridge.services.chain import Chain
@@ -26,6 +27,9 @@ from peerwatt_bridge.services.workers import Worker
 from peerwatt_bridge.settings import Settings
 from peerwatt_bridge.storage.database import Database
 from peerwatt_bridge.storage.leases import Leases
+
+# How often a keeper looks whether there is something to do.
+KEEPER_PAUSE_S = 5
 
 
 @dataclass
@@ -55,7 +59,8 @@ class Bridge:
         for worker in self.workers:
             worker.stop()
         if self.outbox is not None:
-            self.leases.release(self.outbox.lease)
+            for lease in (self.outbox.lease, keeping.LEASE):
+                self.leases.release(lease)
         self.database.close()
 
     def wake(self) -> None:
@@ -107,6 +112,8 @@ def build(
         outbox = Outbox(database, chain, leases, key, lambda mined: judge_items(gateway, mined), settings.resend_s)
         relayer = Relayer(database, outbox, ReportRelay(database, chain), ActRelay(database, chain, key.address))
         workers.append(Worker("relayer", relayer.round, settings.tick_s))
+        if settings.keep:
+            workers.append(Worker("keeper", keeping.Keeping(chain, outbox, leases).round, KEEPER_PAUSE_S))
     return Bridge(
         settings,
         database,

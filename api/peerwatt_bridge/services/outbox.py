@@ -8,6 +8,7 @@ same bytes once. A transaction that a reorganisation took out is sent again too.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -103,6 +104,7 @@ class Outbox:
         self._judge = judge
         self._resend_ms = int(resend_s * 1000)
         self._sender = bytes.fromhex(key.address[2:])
+        self._nonces = threading.Lock()
         self.lease = f"sender {key.address}"
 
     @property
@@ -125,6 +127,15 @@ class Outbox:
             Web3Exception, RequestException, OSError: the node is away. If the transaction is kept already, `work`
                 sends it later.
         """
+        # Relayer and keeper share the key: one nonce at a time.
+        with self._nonces:
+            return self._send(job)
+
+    def newest_hash(self, relay_id: int) -> bytes:
+        """Hash of a transaction as it was signed last."""
+        return bytes(self._attempts(relay_id)[0].hash)
+
+    def _send(self, job: Job) -> int:
         call: Any = {"from": self.address, "to": Web3.to_checksum_address(job.target), "data": job.data}
         gas = job.gas or min(self._estimate(call) * 6 // 5, MAX_TRANSACTION_GAS)
         nonce = self._next_nonce()

@@ -79,6 +79,14 @@ study: $(STUDY_VENV)/.installed  ## run the paper's community on an embedded cha
 try: $(STUDY_VENV)/.installed  ## a local chain with a market and neighbours, and a shell to make a first trade in
 	@$(STUDY_VENV)/bin/peerwatt try
 
+.PHONY: up
+up: setup  ## a chain, a market, a bridge and homes that trade through it, in the background
+	@$(BIN)/peerwatt-bridge up $(ARGS)
+
+.PHONY: down
+down: setup  ## stop what `make up` started
+	@$(BIN)/peerwatt-bridge down
+
 .PHONY: setup
 setup: $(VENV)/.installed  ## make the development environment
 

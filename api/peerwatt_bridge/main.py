@@ -80,7 +80,7 @@ def up(
     folder: Folder = DEFAULT_FOLDER,
     chain_port: Annotated[int, typer.Option(min=0, max=65535, help="Of the local chain; 0 for any.")] = 8545,
     bridge_port: Annotated[int, typer.Option(min=1, max=65535)] = 8750,
-    window_seconds: Annotated[int, typer.Option(min=30, max=3600, help="Length of the market's windows.")] = 60,
+    window_seconds: Annotated[int, typer.Option(min=60, max=3600, help="Length of the market's windows.")] = 60,
 ) -> None:
     """Start a chain, a market, a bridge and homes that trade through it, in the background."""
     url = Stack(folder).up(
@@ -105,7 +105,7 @@ def down(folder: Folder = DEFAULT_FOLDER) -> None:
 def prepare_market(
     rpc: Annotated[str, typer.Option(metavar="URL", help="Of a local chain.")] = "http://127.0.0.1:8545",
     folder: Folder = DEFAULT_FOLDER,
-    window_seconds: Annotated[int, typer.Option(min=30, max=3600)] = 60,
+    window_seconds: Annotated[int, typer.Option(min=60, max=3600)] = 60,
 ) -> None:
     """Deploy a market on a local chain and make a relayer's key with gas money, unless both are there."""
     relayer = prepare(rpc, folder, window_seconds)

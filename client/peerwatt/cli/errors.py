@@ -73,6 +73,7 @@ def describe(error: BaseException) -> tuple[int, str]:
     from requests.exceptions import RequestException
     from web3.exceptions import Web3Exception
 
+    from peerwatt.bridge import BridgeAway, BridgeRefused
     from peerwatt.extras import MissingExtra
     from peerwatt.market.deploy_checks import DeploymentRefused, WrongChain
     from peerwatt.market.deploying import DeploymentFailed
@@ -85,6 +86,8 @@ def describe(error: BaseException) -> tuple[int, str]:
 
     if isinstance(error, MarketError):
         return (USAGE if error.reason is None else REFUSED), str(error)
+    if isinstance(error, BridgeRefused):
+        return REFUSED, str(error)
     if isinstance(error, KeystoreError):
         return KEY, str(error)
     configuration = (
@@ -97,7 +100,7 @@ def describe(error: BaseException) -> tuple[int, str]:
     )
     if isinstance(error, configuration):
         return CONFIGURATION, str(error)
-    if isinstance(error, WrongChain | DeploymentFailed):
+    if isinstance(error, WrongChain | DeploymentFailed | BridgeAway):
         return NODE, str(error)
     if isinstance(error, RequestException | Web3Exception):
         return NODE, f"the node did not do what was asked ({_one_line(error)}); check it, then try again"

@@ -8,7 +8,7 @@ from peerwatt.cli.session import Session
 
 
 def need_gas_money(session: Session, payer: str, gas_wei: int, *gas: int) -> str:
-    """Makes sure that whoever sends has something to pay fees with.
+    """Makes sure that whoever sends has something to pay fees with; nobody needs anything where a bridge sends.
 
     Args:
         payer: its address.
@@ -19,8 +19,11 @@ def need_gas_money(session: Session, payer: str, gas_wei: int, *gas: int) -> str
     Raises:
         RefusedError: it has nothing, and the chain asks for something.
     """
+    from peerwatt.cli.delivery import NO_FEES
     from peerwatt.market.funds import estimate_fee_wei
 
+    if session.bridge is not None:
+        return NO_FEES
     fee = output.gas_money(fee_wei := estimate_fee_wei(session.gateway, *gas))
     if gas_wei == 0 and fee_wei > 0:
         raise RefusedError(

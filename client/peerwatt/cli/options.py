@@ -19,6 +19,15 @@ from peerwatt.cli.settings import Settings
 PANEL = "Chain and key"
 
 Rpc = Annotated[str | None, typer.Option("--rpc", metavar="URL", help="JSON-RPC node.", rich_help_panel=PANEL)]
+BridgeUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--bridge",
+        metavar="URL",
+        help="Bridge that sends what you sign, and pays the gas; none for none.",
+        rich_help_panel=PANEL,
+    ),
+]
 Manifest = Annotated[
     Path | None, typer.Option("--deployment", metavar="FILE", help="Manifest of the market.", rich_help_panel=PANEL)
 ]
@@ -43,6 +52,7 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an e
 
 COMMON: dict[str, tuple[Any, Any]] = {
     "rpc": (Rpc, None),
+    "bridge": (BridgeUrl, None),
     "deployment": (Manifest, None),
     "account": (AccountName, None),
     "keystore": (KeystorePath, None),
@@ -54,7 +64,7 @@ COMMON: dict[str, tuple[Any, Any]] = {
 }
 # Of no use to a command that never signs.
 KEYS = ("account", "keystore", "password_file", "time_zone")
-FLAGS = ("rpc", "deployment", "account", "keystore", "password_file", "time_zone")
+FLAGS = ("rpc", "bridge", "deployment", "account", "keystore", "password_file", "time_zone")
 
 
 def command(
@@ -83,7 +93,7 @@ def command(
         common = [
             inspect.Parameter(option, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
             for option, (kind, default) in COMMON.items()
-            if option not in taken and (asks or option != "yes") and (keys or option not in KEYS)
+            if option not in taken and (asks or option not in ("yes", "bridge")) and (keys or option not in KEYS)
         ]
         parameters = [
             parameter.replace(annotation=hints[parameter.name], kind=inspect.Parameter.KEYWORD_ONLY)

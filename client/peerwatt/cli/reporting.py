@@ -13,6 +13,7 @@ from web3 import Web3
 from web3.types import TxReceipt
 
 from peerwatt.cli import output, settlements
+from peerwatt.cli.delivery import NO_FEES, not_there, read_receipt
 from peerwatt.cli.errors import ConfigurationError, RefusedError
 from peerwatt.cli.fees import need_gas_money
 from peerwatt.cli.session import Session
@@ -191,24 +192,14 @@ def send(session: Session, steps: Sequence[Step], signed: Sequence[SignedReport]
     Raises:
         RefusedError: the market skipped an item, since something changed meanwhile.
     """
-    gateway, sender = session.gateway, session.sender()
-    signatures = iter(signed)
-    items = [step.to_item(None if step.report is None else next(signatures).signature) for step in steps]
-    receipts: list[TxReceipt] = []
-    skipped: dict[int, int] = {}
-    at = 0
-    for words in relay.batches(items):
-        with session.waiting("waiting for the transaction"):
-            receipt = gateway.relay(sender, words)
-        for event in gateway.get_events(receipt):
-            if event.name == "ItemSkipped":
-                skipped[at + int(event.args["index"])] = int(event.args["reason"])
-        at += len(relay.unpack(words))
-        receipts.append(receipt)
+    if session.bridge is None:
+        receipts, skipped = _send(session, steps, signed)
+    else:
+        receipts, skipped = _bring(session, steps[0].account, signed), {}
     done = [step for index, step in enumerate(steps) if index not in skipped]
     lines = [line for step in done for line in step.settled]
     hashes = ", ".join(Web3.to_hex(receipt["transactionHash"]) for receipt in receipts)
-    fee_wei = paid_fee_wei(receipts)
+    fee_wei = paid_fee_wei(receipts) if session.bridge is None else 0
     result: dict[str, Any] = {
         "account": steps[0].account,
         "meter": signed[0].report.meter,
@@ -232,9 +223,44 @@ def send(session: Session, steps: Sequence[Step], signed: Sequence[SignedReport]
         "skipped": [{"item": index, "reason": from_code(code).reason} for index, code in skipped.items()],
     }
     windows = f"{len(lines)} window{'' if len(lines) == 1 else 's'}"
-    text = [f"Reported, {windows} settled. Fees: {output.gas_money(fee_wei)}. Transaction {hashes}"]
+    fees = f"Fees: {output.gas_money(fee_wei)}" if session.bridge is None else NO_FEES.rstrip(".")
+    text = [f"Reported, {windows} settled. {fees}. Transaction {hashes}"]
     text += [f"  {settlements.in_words(line, clock, session.grid)}" for line in lines]
     session.emit(result, "\n".join(text))
     if skipped:
         index, code = next(iter(skipped.items()))
-        raise RefusedError(f"the market skipped item {index} of {len(items)}: {from_code(code)}")
+        raise RefusedError(f"the market skipped item {index} of {len(steps)}: {from_code(code)}")
+
+
+def _send(
+    session: Session, steps: Sequence[Step], signed: Sequence[SignedReport]
+) -> tuple[list[TxReceipt], dict[int, int]]:
+    """Receipts, and the reason code of each item that was skipped."""
+    gateway, sender = session.gateway, session.sender()
+    signatures = iter(signed)
+    items = [step.to_item(None if step.report is None else next(signatures).signature) for step in steps]
+    receipts: list[TxReceipt] = []
+    skipped: dict[int, int] = {}
+    at = 0
+    for words in relay.batches(items):
+        with session.waiting("waiting for the transaction"):
+            receipt = gateway.relay(sender, words)
+        for event in gateway.get_events(receipt):
+            if event.name == "ItemSkipped":
+                skipped[at + int(event.args["index"])] = int(event.args["reason"])
+        at += len(relay.unpack(words))
+        receipts.append(receipt)
+    return receipts, skipped
+
+
+def _bring(session: Session, account: str, signed: Sequence[SignedReport]) -> list[TxReceipt]:
+    """The receipts of what the bridge sent; what is due in between it settles too."""
+    assert session.bridge is not None
+    with session.waiting("the bridge brings it to the chain"):
+        brought = session.bridge.bring_reports(signed)
+    receipts = {one.transaction: read_receipt(session, one) for one in brought}
+    for transaction, receipt in receipts.items():
+        events = session.gateway.get_events(receipt)
+        if not any(event.name == "ReportSettled" and event.args["account"] == account for event in events):
+            raise not_there(session, transaction)
+    return list(receipts.values())

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
     from web3 import Web3
 
+    from peerwatt.bridge import BridgeClient
     from peerwatt.market.clock import MarketClock
     from peerwatt.market.deployment import Deployment
     from peerwatt.market.gateway import MarketGateway
@@ -99,6 +100,22 @@ class Session:
         from peerwatt.market.gateway import MarketGateway
 
         return MarketGateway(self.w3, self.deployment)
+
+    @cached_property
+    def bridge(self) -> BridgeClient | None:
+        """The bridge that sends and pays, None to go to the chain directly.
+
+        Raises:
+            ConfigurationError: no URL.
+        """
+        from peerwatt.bridge import BridgeClient
+
+        url = self.settings["bridge"]
+        if url is None or url in ("", "none"):
+            return None
+        if not url.startswith(("http://", "https://")):
+            raise ConfigurationError(f"{url!r} is no address of a bridge; give one like http://127.0.0.1:8750, or none")
+        return BridgeClient(url)
 
     @cached_property
     def domain(self) -> Domain:

@@ -62,6 +62,7 @@ def _default_manifest() -> str:
 
 SETTINGS = (
     Setting("rpc", ("PEERWATT_RPC", "ETH_RPC_URL"), "JSON-RPC node", lambda: DEFAULT_RPC),
+    Setting("bridge", ("PEERWATT_BRIDGE",), "bridge that sends what you sign; none for none", lambda: None),
     Setting("deployment", ("PEERWATT_DEPLOYMENT",), "manifest of the market", _default_manifest),
     Setting(
         "account", ("PEERWATT_ACCOUNT", "ETH_KEYSTORE_ACCOUNT"), "key to act with, by name or address", lambda: None

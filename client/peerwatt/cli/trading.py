@@ -11,6 +11,7 @@ from web3 import Web3
 from web3.types import TxReceipt
 
 from peerwatt.cli import fees, output
+from peerwatt.cli.delivery import bring, not_there
 from peerwatt.cli.errors import UsageError
 from peerwatt.cli.session import Session
 from peerwatt.exceptions import NothingToCancel, from_code
@@ -26,6 +27,7 @@ from peerwatt.market.senders import Sender
 from peerwatt.market.words import OrderWord
 from peerwatt.reference.participants import Agent as AgentRecord
 from peerwatt.reference.participants import get_agent
+from peerwatt.refusals.base import MarketError
 from peerwatt.signing import BUY, Order, Signature
 from peerwatt.units import format_energy, format_money, format_price, parse_energy, parse_price
 from peerwatt.wallet import keystores
@@ -138,12 +140,23 @@ def say_order(session: Session, quote: Quote) -> str:
 
 def relay_order(session: Session, sender: Sender, order: Order, signature: Signature, agent: str | None) -> None:
     """Sends a signed order and reports it."""
-    item = relay.OrderItem.from_message(order, signature, agent or relay.NOBODY)
-    receipt = send(session, sender, item.pack())
-    placed = next(event for event in session.gateway.get_events(receipt) if event.name == "OrderPlaced")
-    accepted, clock = OrderWord.decode(int(placed.args["order"])), session.clock
+    if session.bridge is not None:
+        receipt = bring(session, "orders", order, signature, agent)
+    else:
+        item = relay.OrderItem.from_message(order, signature, agent or relay.NOBODY)
+        receipt = send(session, sender, item.pack())
+    # A bridge's transaction brings orders of others too.
+    placed = [
+        OrderWord.decode(int(event.args["order"]))
+        for event in session.gateway.get_events(receipt)
+        if event.name == "OrderPlaced" and event.args["account"] == order.maker
+    ]
+    accepted = next((word for word in placed if word.nonce == order.nonce), None)
+    if accepted is None:
+        raise not_there(session, receipt["transactionHash"].to_0x_hex())
+    clock = session.clock
     last = accepted.first + accepted.count - 1
-    data = {**order_json(session, order, agent), **accepted_json(session, accepted), **receipt_json(receipt)}
+    data = {**order_json(session, order, agent), **accepted_json(session, accepted), **receipt_json(session, receipt)}
     session.emit(
         data,
         lambda: (
@@ -187,23 +200,12 @@ def relay_cancels(
     session: Session, sender: Sender, signed: Sequence[tuple[CancelQuote, Signature]]
 ) -> None:
     """Sends signed cancels in one transaction and reports them; of several, one that came too late stops no other."""
-    words = [
-        word
-        for quote, signature in signed
-        for word in relay.CancelItem.from_message(quote.cancel, signature, quote.agent or relay.NOBODY).pack()
-    ]
-    receipt = send(session, sender, words, strict=len(signed) == 1)
-    events = session.gateway.get_events(receipt)
-    skipped = {
-        int(event.args["index"]): from_code(int(event.args["reason"]))
-        for event in events
-        if event.name == "ItemSkipped"
-    }
+    receipt, skipped = _bring_cancels(session, signed) if session.bridge else _send_cancels(session, sender, signed)
     rows = [cancel_json(session, quote) for index, (quote, _) in enumerate(signed) if index not in skipped]
     for index, refusal in skipped.items():
         output.complain(f"order {signed[index][0].cancel.nonce}: {refusal}")
     first = signed[0][0]
-    data = {"account": first.cancel.maker, "agent": first.agent, "cancelled": rows, **receipt_json(receipt)}
+    data = {"account": first.cancel.maker, "agent": first.agent, "cancelled": rows, **receipt_json(session, receipt)}
     numbers = ", ".join(str(row["nonce"]) for row in rows) or "nothing"
     released = format_money(sum(int(row["released"]) for row in rows), session.grid)
     session.emit(
@@ -212,13 +214,49 @@ def relay_cancels(
     )
 
 
-def receipt_json(receipt: TxReceipt) -> dict[str, Any]:
+def _send_cancels(
+    session: Session, sender: Sender, signed: Sequence[tuple[CancelQuote, Signature]]
+) -> tuple[TxReceipt, dict[int, MarketError]]:
+    """The receipt, and what was skipped."""
+    words = [
+        word
+        for quote, signature in signed
+        for word in relay.CancelItem.from_message(quote.cancel, signature, quote.agent or relay.NOBODY).pack()
+    ]
+    receipt = send(session, sender, words, strict=len(signed) == 1)
+    events = session.gateway.get_events(receipt)
+    return receipt, {
+        int(event.args["index"]): from_code(int(event.args["reason"]))
+        for event in events
+        if event.name == "ItemSkipped"
+    }
+
+
+def _bring_cancels(
+    session: Session, signed: Sequence[tuple[CancelQuote, Signature]]
+) -> tuple[TxReceipt, dict[int, MarketError]]:
+    """The receipt of the last one, and what was refused."""
+    receipts: list[TxReceipt] = []
+    refused: dict[int, MarketError] = {}
+    for index, (quote, signature) in enumerate(signed):
+        try:
+            receipts.append(bring(session, "cancels", quote.cancel, signature, quote.agent))
+        except MarketError as refusal:
+            if len(signed) == 1:
+                raise
+            refused[index] = refusal
+    if not receipts:
+        raise next(iter(refused.values()))
+    return receipts[-1], refused
+
+
+def receipt_json(session: Session, receipt: TxReceipt) -> dict[str, Any]:
     """What every command that sends reports of its transaction."""
     return {
         "transaction": receipt["transactionHash"].to_0x_hex(),
         "block": int(receipt["blockNumber"]),
         "gas": int(receipt["gasUsed"]),
-        "fee_wei": paid_fee_wei([receipt]),
+        "fee_wei": 0 if session.bridge else paid_fee_wei([receipt]),
     }
 
 

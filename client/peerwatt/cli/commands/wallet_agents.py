@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from peerwatt.cli import output
-from peerwatt.cli.commands.wallet_money import SignOnly, hash_of, need_gas_money
+from peerwatt.cli.commands.wallet_money import SignOnly, hash_of, need_gas_money, paid
+from peerwatt.cli.delivery import bring, not_there
 from peerwatt.cli.errors import RefusedError, UsageError
 from peerwatt.cli.options import command
 from peerwatt.cli.session import Session
@@ -72,11 +73,11 @@ def authorise(
             "agent": address,
             **_to_json(session, terms),
             "transaction": hash_of(receipt),
-            "fee_wei": funds.paid_fee_wei([receipt]),
+            "fee_wei": 0 if session.bridge else funds.paid_fee_wei([receipt]),
         },
         lambda: (
             f"{address} is your agent until {clock.format_time(terms.expiry)}. "
-            f"Fees: {output.gas_money(funds.paid_fee_wei([receipt]))}."
+            f"{paid(session, [receipt])}"
         ),
     )
 
@@ -106,9 +107,9 @@ def revoke(session: Session, agent: AgentName, sign_only: SignOnly = False) -> N
             "account": session.address,
             "agent": address,
             "transaction": hash_of(receipt),
-            "fee_wei": funds.paid_fee_wei([receipt]),
+            "fee_wei": 0 if session.bridge else funds.paid_fee_wei([receipt]),
         },
-        lambda: f"{address} is revoked. Fees: {output.gas_money(funds.paid_fee_wei([receipt]))}.",
+        lambda: f"{address} is revoked. {paid(session, [receipt])}",
     )
 
 
@@ -170,6 +171,12 @@ def _set(session: Session, agent: str, terms: AgentWord, sign_only: bool) -> TxR
         act = sign_mandate(gateway, bytes(session.signer().key), session.address, agent, terms)
         session.emit(act.to_json(), "")
         return None
+    if session.bridge:
+        act = sign_mandate(gateway, bytes(session.signer().key), session.address, agent, terms)
+        receipt = bring(session, "agents", act.message, act.signature)
+        if gateway.agent(session.address, agent) != terms:
+            raise not_there(session, hash_of(receipt))
+        return receipt
     call = gateway.registry.functions.authorise(
         agent, terms.expiry, terms.max_buy_level, terms.min_sell_level, terms.max_reserve
     )

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from peerwatt.cli import fees, output
+from peerwatt.cli.delivery import NO_FEES, bring, not_there
 from peerwatt.cli.errors import RefusedError, UsageError
 from peerwatt.cli.options import command
 from peerwatt.cli.session import Session
 
 if TYPE_CHECKING:
+    from web3.types import TxReceipt
+
     from peerwatt.market.funds import Funds
 
 app = typer.Typer()
 
 # How long somebody can send a signed withdrawal.
 SIGNED_FOR_S = 86_400
+# How long a bridge has for a deposit.
+PERMIT_S = 3_600
 
 SignOnly = Annotated[
     bool,
@@ -82,23 +88,26 @@ def deposit(session: Session, amount: Amount) -> None:
         f"Outside you keep {format_money(before.tokens - base_units, grid)}. {fees}"
     )
     session.confirm("Sign and send?")
-    sender = session.sender()
-    with session.waiting("waiting for the chain"):
-        receipts = funds.deposit(gateway, sender, base_units, before.allowance)
-    (credited,) = (event.args["amount"] for event in gateway.get_events(receipts[-1]) if event.name == "Deposited")
+    receipts = _bring_deposit(session, base_units) if session.bridge else _send_deposit(session, base_units, before)
+    credited = next(
+        event.args["amount"]
+        for event in gateway.get_events(receipts[-1])
+        if event.name == "Deposited" and event.args["account"] == session.address
+    )
+    fee_wei = 0 if session.bridge else funds.paid_fee_wei(receipts)
     after = funds.read_funds(gateway, session.address)
     session.emit(
         {
             **_to_json(after),
             "amount": credited,
-            "approval_transaction": None if approved else hash_of(receipts[0]),
+            "approval_transaction": hash_of(receipts[0]) if len(receipts) > 1 else None,
             "transaction": hash_of(receipts[-1]),
-            "fee_wei": funds.paid_fee_wei(receipts),
+            "fee_wei": fee_wei,
         },
         lambda: (
             f"{format_money(credited, grid)} arrived; in the market you have "
             f"{format_money(after.state.wallet.balance, grid)}, {format_money(after.state.wallet.free, grid)} free. "
-            f"Fees: {output.gas_money(funds.paid_fee_wei(receipts))}."
+            f"{paid(session, receipts)}"
         ),
     )
 
@@ -155,9 +164,15 @@ def withdraw(
         act = sign_withdrawal(gateway, key, session.address, recipient, base_units, deadline)
         session.emit(act.to_json(), "")
         return
-    sender = session.sender()
-    with session.waiting("waiting for the chain"):
-        receipt = gateway.withdraw(sender, base_units, recipient)
+    if session.bridge:
+        key = bytes(session.signer().key)
+        act = sign_withdrawal(gateway, key, session.address, recipient, base_units, deadline)
+        receipt = bring(session, "withdrawals", act.message, act.signature)
+        check_happened(session, receipt, "Withdrawn")
+    else:
+        sender = session.sender()
+        with session.waiting("waiting for the chain"):
+            receipt = gateway.withdraw(sender, base_units, recipient)
     after = funds.read_funds(gateway, session.address)
     session.emit(
         {
@@ -165,14 +180,59 @@ def withdraw(
             "amount": base_units,
             "recipient": recipient,
             "transaction": hash_of(receipt),
-            "fee_wei": funds.paid_fee_wei([receipt]),
+            "fee_wei": 0 if session.bridge else funds.paid_fee_wei([receipt]),
         },
         lambda: (
             f"{format_money(base_units, grid)} went to {recipient}; in the market you have "
             f"{format_money(after.state.wallet.balance, grid)}, {format_money(after.state.wallet.free, grid)} free. "
-            f"Fees: {output.gas_money(funds.paid_fee_wei([receipt]))}."
+            f"{paid(session, [receipt])}"
         ),
     )
+
+
+def _send_deposit(session: Session, amount: int, before: Funds) -> list[TxReceipt]:
+    from peerwatt.market import funds
+
+    sender = session.sender()
+    with session.waiting("waiting for the chain"):
+        return funds.deposit(session.gateway, sender, amount, before.allowance)
+
+
+def _bring_deposit(session: Session, amount: int) -> list[TxReceipt]:
+    """By the token's permit, so that nobody has to send an approval."""
+    from web3.exceptions import ContractLogicError
+
+    from peerwatt.signing import Permit, sign
+
+    gateway = session.gateway
+    try:
+        nonce = int(gateway.token.functions.nonces(session.address).call())
+    except ContractLogicError:
+        raise RefusedError("this market's token has no permits (ERC-2612); deposit with: --bridge none") from None
+    deadline = session.clock.now_s + PERMIT_S
+    permit = Permit(session.address, session.deployment.market, amount, nonce, deadline)
+    signature = sign(permit, gateway.token_domain(), bytes(session.signer().key))
+    receipt = bring(session, "deposits", permit, signature)
+    check_happened(session, receipt, "Deposited")
+    return [receipt]
+
+
+def check_happened(session: Session, receipt: TxReceipt, name: str) -> None:
+    """Makes sure that the account has an event in what the bridge sent.
+
+    Raises:
+        NodeError: it has none.
+    """
+    events = session.gateway.get_events(receipt)
+    if not any(event.name == name and event.args["account"] == session.address for event in events):
+        raise not_there(session, hash_of(receipt))
+
+
+def paid(session: Session, receipts: Sequence[TxReceipt]) -> str:
+    """What it cost, in words."""
+    from peerwatt.market.funds import paid_fee_wei
+
+    return NO_FEES if session.bridge else f"Fees: {output.gas_money(paid_fee_wei(receipts))}."
 
 
 def hash_of(receipt: Any) -> str:

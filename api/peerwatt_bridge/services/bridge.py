@@ -17,6 +17,7 @@ from peerwatt_bridge.services.acts import Acts
 from peerwatt_bridge.services.chain import Chain
 from peerwatt_bridge.services.commands import Commands
 from peerwatt_bridge.services.connections import Connections
+from peerwatt_bridge.services.intents import Intents
 from peerwatt_bridge.services.outbox import Outbox
 from peerwatt_bridge.services.outcomes import judge_items
 from peerwatt_bridge.services.readings import Readings
@@ -44,6 +45,7 @@ class Bridge:
     acts: Acts
     records: Records
     commands: Commands
+    intents: Intents
     leases: Leases
     outbox: Outbox | None
     relayer: Relayer | None
@@ -123,6 +125,7 @@ def build(
         Acts(database, chain) if key is None else Acts(database, chain, key.address),
         Records(database, chain),
         Commands(database),
+        Intents(chain),
         leases,
         outbox,
         relayer,

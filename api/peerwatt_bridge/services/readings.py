@@ -176,7 +176,8 @@ class Readings:
             return _Verdict(Status.QUARANTINED, EQUIVOCATION, detail, against)
         if clock.start_s(end) > clock.now_s + self._tolerance_s:
             detail = (
-                f"the report ends at {_moment(clock, end)}, and it is {clock.format_time(clock.now_s)} UTC; set the meter's clock"
+                f"the report ends at {_moment(clock, end)}, and it is {clock.format_time(clock.now_s)} UTC; "
+                "set the meter's clock"
             )
             return _Verdict(Status.QUARANTINED, CLOCK, detail)
         before, after = self._neighbours(connection, meter, report, newest)
@@ -253,8 +254,9 @@ def _moment(clock: MarketClock, window: int) -> str:
 
 def _falls(clock: MarketClock, name: str, before: tuple[int, int], register_wh: int) -> str:
     return (
-        f"the {name} register was {format_energy(before[1])} at {_moment(clock, before[0])} and is {format_energy(register_wh)} later, "
-        "and registers only grow; have the meter checked, or swapped by the operator"
+        f"the {name} register was {format_energy(before[1])} at {_moment(clock, before[0])} and is "
+        f"{format_energy(register_wh)} later, and registers only grow; "
+        "have the meter checked, or swapped by the operator"
     )
 
 

@@ -28,8 +28,9 @@ from peerwatt.refusals.base import MarketError
 from peerwatt.signing import EXPORTS, SELL, Report
 from peerwatt_bridge.services.chain import Chain
 from peerwatt_bridge.services.connections import to_address
-from peerwatt_bridge.services.outbox import Item, Job
+from peerwatt_bridge.services.outbox import Job
 from peerwatt_bridge.services.readings import to_signed_report
+from peerwatt_bridge.services.rows import Item
 from peerwatt_bridge.storage.database import Database
 from peerwatt_bridge.storage.tables import Status, meters, reading_end, readings
 

@@ -24,6 +24,9 @@ class Settings(BaseSettings):
     database: Annotated[str, Field(description="SQLAlchemy URL; PostgreSQL by postgresql+pg8000://...")] = (
         "sqlite:///bridge.db"
     )
+    database_busy_s: Annotated[
+        float, Field(ge=0, description="How long SQLite waits for another writer before it gives up.")
+    ] = 15
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8750
 

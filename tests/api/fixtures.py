@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from eth_account import Account
+from eth_account.signers.local import LocalAccount
 from eth_utils.crypto import keccak
 from fastapi.testclient import TestClient
 
@@ -35,12 +36,14 @@ class ChainOfVillage(Chain):
 
 
 @contextmanager
-def bridge_at(village: Village, url: str, **settings: Any) -> Iterator[Bridge]:
+def bridge_at(
+    village: Village, url: str, *, relayer_key: LocalAccount = RELAYER, **settings: Any
+) -> Iterator[Bridge]:
     """A bridge whose workers stand still: tests make their rounds."""
     chosen = Settings(_env_file=None, database=url, **{"confirmations": 0, **settings})
     database = Database(url)
     database.migrate()
-    bridge = build(chosen, chain=ChainOfVillage(village, chosen.confirmations), key=RELAYER, database=database)
+    bridge = build(chosen, chain=ChainOfVillage(village, chosen.confirmations), key=relayer_key, database=database)
     bridge.workers.clear()
     try:
         yield bridge

@@ -287,7 +287,7 @@ def test_round__nonce_taken_by_another_program__items_are_relayed_by_the_next(
     ]
     assert bridge.outbox is not None
     # Signed and kept, but it never reaches the node; meanwhile the key pays for something else.
-    bridge.outbox._push = lambda raw: None  # type: ignore[method-assign]
+    bridge.outbox._push = lambda relay_id, raw: None  # type: ignore[method-assign]
     rounds(bridge, 1)
     del bridge.outbox._push
     other: TxParams = {"to": RELAYER.address, "value": village.w3.to_wei(1, "wei"), "gas": 21_000}
@@ -304,7 +304,7 @@ def test_round__crash_between_keep_and_send__same_bytes_are_sent_later(
     ]
     assert bridge.outbox is not None
     kept: list[bytes] = []
-    bridge.outbox._push = kept.append  # type: ignore[method-assign]
+    bridge.outbox._push = lambda relay_id, raw: kept.append(raw)  # type: ignore[method-assign]
     rounds(bridge, 1)
     del bridge.outbox._push
     rounds(bridge, 3)

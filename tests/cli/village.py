@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import astuple, dataclass
 from pathlib import Path
+from typing import Any
 
 from eth_account import Account
 from eth_utils.crypto import keccak
@@ -78,8 +79,9 @@ class Village:
     """The market. Node accounts 0 to 3 hold the roles; ada, bola and chidi are enrolled and have 500 NGN each in the
     market, 1,000 NGN outside, and gas money. `empty`: a market with a tariff and no homes."""
 
-    def __init__(self, homes: tuple[Home, ...] = HOMES) -> None:
-        self.chain = EmbeddedChain(START_S)
+    def __init__(self, homes: tuple[Home, ...] = HOMES, chain: Any = None) -> None:
+        """`chain`: another one than in this process, with the same attributes."""
+        self.chain = chain or EmbeddedChain(START_S)
         self.w3 = self.chain.w3
         operator, regulator, balancing, network = self.chain.accounts[:4]
         self.operator, self.regulator = NodeAccount(operator), NodeAccount(regulator)

@@ -11,7 +11,8 @@ from peerwatt.refusals.base import MarketError
 from peerwatt.signing import Cancel, Order
 from peerwatt_bridge.services.acts import Kept, call_of, to_kept
 from peerwatt_bridge.services.chain import Chain
-from peerwatt_bridge.services.outbox import Item, Job
+from peerwatt_bridge.services.outbox import Job
+from peerwatt_bridge.services.rows import Item
 from peerwatt_bridge.storage.database import Database
 from peerwatt_bridge.storage.tables import Status, acts
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import secrets
-import socket
 from dataclasses import dataclass, field
 
 from eth_account.signers.local import LocalAccount
@@ -27,7 +24,7 @@ from peerwatt_bridge.services.report_relay import ReportRelay
 from peerwatt_bridge.services.workers import Worker
 from peerwatt_bridge.settings import Settings
 from peerwatt_bridge.storage.database import Database
-from peerwatt_bridge.storage.leases import Leases
+from peerwatt_bridge.storage.leases import Leases, name_holder
 
 # How often a keeper looks whether there is something to do.
 KEEPER_PAUSE_S = 5
@@ -101,10 +98,10 @@ def build(
         deployment = Deployment.load(settings.deployment)
         chain = Chain.connect(settings.rpc, deployment, settings.node_timeout_s, settings.confirmations)
     if database is None:
-        database = Database(settings.database)
+        database = Database(settings.database, settings.database_busy_s)
     database.check()
     key = key or load_relayer(settings)
-    leases = Leases(database, f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"[-60:])
+    leases = Leases(database, name_holder())
     connections = Connections(database, chain)
     readings = Readings(database, chain, connections, settings.clock_tolerance_s, settings.growth_margin_percent)
     outbox = relayer = None

@@ -9,7 +9,7 @@ same bytes once. A transaction that a reorganisation took out is sent again too.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,9 +25,17 @@ from peerwatt.market.gateway import MAX_TRANSACTION_GAS
 from peerwatt.market.senders import estimate_gas
 from peerwatt.market.transactions import explain
 from peerwatt_bridge.services.chain import Chain
+from peerwatt_bridge.services.rows import (
+    Item,
+    finish,
+    give_up,
+    keep_attempt,
+    read_items,
+    set_status,
+    take_back,
+)
 from peerwatt_bridge.storage.database import Database, now_ms
 from peerwatt_bridge.storage.leases import Leases
-from peerwatt_bridge.storage.notices import notify
 from peerwatt_bridge.storage.tables import ITEM_TABLES, RelayState, Status, attempts, relays
 
 log = structlog.get_logger(__name__)
@@ -36,21 +44,13 @@ BUMP_PERCENT = 13
 # Transactions on their way at once.
 MAX_IN_FLIGHT = 8
 LEASE_S = 20
-# What those who listen hear of an item.
-NOTICES = {"readings": "reading", "acts": "act"}
+TRANSFER_GAS = 21_000
+# What nodes say to bytes that they or a block have.
+HARMLESS = ("already known", "already imported", "known transaction", "nonce too low", "replacement transaction")
 
 
 class LeaseLost(RuntimeError):
     """Another bridge took over this key meanwhile; nothing was sent."""
-
-
-@dataclass(frozen=True)
-class Item:
-    """A row that a transaction carries. `place`: its item in a relay, 0 elsewhere."""
-
-    table: str
-    id: int
-    place: int
 
 
 @dataclass(frozen=True)
@@ -105,6 +105,8 @@ class Outbox:
         self._resend_ms = int(resend_s * 1000)
         self._sender = bytes.fromhex(key.address[2:])
         self._nonces = threading.Lock()
+        # What the node said to the newest bytes of a relay that it did not take.
+        self._refusals: dict[int, str] = {}
         self.lease = f"sender {key.address}"
 
     @property
@@ -135,16 +137,16 @@ class Outbox:
         """Hash of a transaction as it was signed last."""
         return bytes(self._attempts(relay_id)[0].hash)
 
-    def _send(self, job: Job) -> int:
+    def _send(self, job: Job, nonce: int | None = None) -> int:
         call: Any = {"from": self.address, "to": Web3.to_checksum_address(job.target), "data": job.data}
         gas = job.gas or min(self._estimate(call) * 6 // 5, MAX_TRANSACTION_GAS)
-        nonce = self._next_nonce()
+        nonce = self._next_nonce() if nonce is None else nonce
         fees = self._fees()
         raw, transaction_hash = self._sign(job.target, job.data, gas, nonce, fees)
         relay_id = self._database.write(
             lambda connection: self._keep(connection, job, gas, nonce, (raw, transaction_hash, fees))
         )
-        self._push(raw)
+        self._push(relay_id, raw)
         return relay_id
 
     def _keep(
@@ -167,7 +169,7 @@ class Outbox:
         )
         assert inserted.inserted_primary_key is not None
         relay_id = int(inserted.inserted_primary_key[0])
-        _keep_attempt(connection, relay_id, raw, transaction_hash, fees)
+        keep_attempt(connection, relay_id, raw, transaction_hash, fees)
         for item in job.items:
             table = ITEM_TABLES[item.table]
             taken = connection.execute(
@@ -218,12 +220,16 @@ class Outbox:
         )
         return bytes(signed.raw_transaction), bytes(signed.hash)
 
-    def _push(self, raw: bytes) -> None:
+    def _push(self, relay_id: int, raw: bytes) -> None:
         try:
             self._chain.w3.eth.send_raw_transaction(HexBytes(raw))
+            self._refusals.pop(relay_id, None)
         except Web3RPCError as error:
+            text = str(error)[:200]
             # It has these bytes already, or a block has them: `work` will see. Whatever else it is, `work` tries again.
-            log.info("push-refused", error=str(error)[:200])
+            if not any(sign in text.lower() for sign in HARMLESS):
+                self._refusals[relay_id] = text
+                log.info("push-refused", relay=relay_id, error=text)
 
     # Following
 
@@ -240,12 +246,40 @@ class Outbox:
         """
         with self._database.reading() as connection:
             waiting = self._open(connection)
+        self._refusals = {row.id: text for row in waiting if (text := self._refusals.get(row.id)) is not None}
         if not waiting:
             return []
         head = self._chain.head()
         final_number = self._chain.final_number(head.number)
         used = int(self._chain.w3.eth.get_transaction_count(Web3.to_checksum_address(self.address), "latest"))
-        return [event for row in waiting if (event := self._look_after(row, final_number, used)) is not None]
+        mined = [event for row in waiting if (event := self._look_after(row, final_number, used)) is not None]
+        self._fill_gap()
+        return mined
+
+    def trouble(self) -> str | None:
+        """What keeps a transaction from its block, None if nothing does."""
+        refused = next(iter(self._refusals.items()), None)
+        if refused is not None:
+            return f"the node does not take transaction {refused[0]}: {refused[1]}"
+        waiting = self.in_flight()
+        late_ms = now_ms() - min((row.created_ms for row in waiting), default=now_ms())
+        if late_ms < 2 * self._resend_ms:
+            return None
+        return f"transaction {waiting[0].id} with nonce {waiting[0].nonce} waits for a block since {late_ms // 1000} s"
+
+    def _fill_gap(self) -> None:
+        """An empty transaction for a nonce that nobody uses any more, so that those after it can be mined.
+
+        A reorganisation makes such a gap where it drops a transaction that failed, or that another program sent.
+        """
+        with self._nonces:
+            with self._database.reading() as connection:
+                kept = {int(row.nonce) for row in self._open(connection)}
+            seen = int(self._chain.w3.eth.get_transaction_count(Web3.to_checksum_address(self.address), "pending"))
+            if not kept or seen in kept or seen > max(kept):
+                return
+            log.warning("nonce-gap", nonce=seen, newest=max(kept))
+            self._send(Job("filler", self.address, b"", (), TRANSFER_GAS), seen)
 
     def _look_after(self, row: Row[Any], final_number: int, used: int) -> Mined | None:
         """One transaction; returns it if a block has it since the last time.
@@ -256,10 +290,10 @@ class Outbox:
         if row.state == RelayState.MINED:
             if self._chain.is_canonical(row.block_number, row.block_hash):
                 if row.block_number <= final_number:
-                    self._database.write(lambda connection: _finish(connection, row))
+                    self._database.write(lambda connection: finish(connection, row))
                 return None
             log.warning("reorganised", relay=row.id, block=row.block_number)
-            self._database.write(lambda connection: _take_back(connection, row))
+            self._database.write(lambda connection: take_back(connection, row))
         receipt = self._find_receipt(row.id)
         if receipt is not None:
             event = Mined(row.id, row.purpose, receipt, self._items(row.id))
@@ -267,7 +301,7 @@ class Outbox:
             return event
         if used > row.nonce:
             log.warning("nonce-taken", relay=row.id, nonce=row.nonce)
-            self._database.write(lambda connection: _give_up(connection, row.id, RelayState.LOST))
+            self._database.write(lambda connection: give_up(connection, row.id, RelayState.LOST))
         else:
             self._push_again(row)
         return None
@@ -281,7 +315,7 @@ class Outbox:
 
     def _items(self, relay_id: int) -> tuple[Item, ...]:
         with self._database.reading() as connection:
-            return tuple(_read_items(connection, relay_id))
+            return tuple(read_items(connection, relay_id))
 
     def _find_receipt(self, relay_id: int) -> TxReceipt | None:
         for attempt in self._attempts(relay_id):
@@ -305,19 +339,22 @@ class Outbox:
         except TransactionNotFound:
             known = False
         if not known:
-            self._push(newest.raw)
+            self._push(row.id, newest.raw)
         if now_ms() - newest.signed_ms >= self._resend_ms:
+            fees = self._fees()
+            if fees[0] <= int(newest.max_fee_wei) and fees[1] <= int(newest.priority_fee_wei):
+                # It pays enough; a chain that stands still is no reason to pay more and more.
+                return
             raised = [
                 int(fee) * (100 + BUMP_PERCENT) // 100 + 1 for fee in (newest.max_fee_wei, newest.priority_fee_wei)
             ]
-            fees = self._fees()
             fees = (max(fees[0], raised[0]), max(fees[1], raised[1]))
             target = Web3.to_checksum_address("0x" + row.target.hex())
             raw, transaction_hash = self._sign(target, row.data, row.gas, row.nonce, fees)
             log.info("fee-raised", relay=row.id, nonce=row.nonce, max_fee_wei=fees[0])
             # Kept before it is sent: its receipt has to be found.
-            self._database.write(lambda connection: _keep_attempt(connection, row.id, raw, transaction_hash, fees))
-            self._push(raw)
+            self._database.write(lambda connection: keep_attempt(connection, row.id, raw, transaction_hash, fees))
+            self._push(row.id, raw)
 
     def _note(self, connection: Connection, event: Mined) -> None:
         receipt = event.receipt
@@ -336,74 +373,7 @@ class Outbox:
             )
         )
         if not succeeded:
-            _give_up(connection, event.relay_id, RelayState.REVERTED)
+            give_up(connection, event.relay_id, RelayState.REVERTED)
             return
         for item, (status, reason, detail) in self._judge(event).items():
             set_status(connection, item, status, reason, detail)
-
-
-def set_status(
-    connection: Connection, item: Item, status: Status, reason: str | None = None, detail: str | None = None
-) -> None:
-    """Moves an item on; one that waits again belongs to no transaction."""
-    table = ITEM_TABLES[item.table]
-    values: dict[str, Any] = {"status": int(status), "reason": reason}
-    if item.table == "acts":
-        values["detail"] = detail
-    if status == Status.RECEIVED:
-        values |= {"relay_id": None, "place": None}
-    connection.execute(update(table).where(table.c.id == item.id).values(**values))
-    told: dict[str, Any] = {"id": item.id, "status": status.name.lower()}
-    notify(connection, NOTICES[item.table], [told if reason is None else {**told, "reason": reason}])
-
-
-def _read_items(connection: Connection, relay_id: int) -> Iterator[Item]:
-    for name, table in ITEM_TABLES.items():
-        rows = connection.execute(select(table.c.id, table.c.place).where(table.c.relay_id == relay_id))
-        yield from (Item(name, row.id, row.place) for row in rows)
-
-
-def _keep_attempt(
-    connection: Connection, relay_id: int, raw: bytes, transaction_hash: bytes, fees: tuple[int, int]
-) -> None:
-    connection.execute(
-        insert(attempts).values(
-            hash=transaction_hash,
-            relay_id=relay_id,
-            raw=raw,
-            max_fee_wei=str(fees[0]),
-            priority_fee_wei=str(fees[1]),
-            signed_ms=now_ms(),
-        )
-    )
-
-
-def _finish(connection: Connection, row: Row[Any]) -> None:
-    """Its block stays."""
-    connection.execute(update(relays).where(relays.c.id == row.id).values(state=int(RelayState.FINAL)))
-    for table in ITEM_TABLES.values():
-        connection.execute(
-            update(table)
-            .where(table.c.relay_id == row.id, table.c.status == int(Status.CONFIRMED))
-            .values(status=int(Status.FINAL))
-        )
-
-
-def _take_back(connection: Connection, row: Row[Any]) -> None:
-    """The chain dropped its block: it is on its way again."""
-    connection.execute(
-        update(relays)
-        .where(relays.c.id == row.id)
-        .values(state=int(RelayState.SIGNED), block_number=None, block_hash=None, mined_hash=None)
-    )
-    for table in ITEM_TABLES.values():
-        connection.execute(
-            update(table).where(table.c.relay_id == row.id).values(status=int(Status.RELAYED), reason=None)
-        )
-
-
-def _give_up(connection: Connection, relay_id: int, state: RelayState) -> None:
-    """It will never be done: its items wait again."""
-    connection.execute(update(relays).where(relays.c.id == relay_id).values(state=int(state)))
-    for item in list(_read_items(connection, relay_id)):
-        set_status(connection, item, Status.RECEIVED)

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, and_, insert, or_, select, update
 
 from peerwatt.exceptions import BadSignature, MalformedSignature
+from peerwatt.market.clock import MarketClock
 from peerwatt.meter.readings import REGISTERS
 from peerwatt.meter.submission import SignedReport
 from peerwatt.refusals.base import MarketError
@@ -22,7 +23,7 @@ from peerwatt_bridge.storage import tables
 from peerwatt_bridge.storage.database import Database, now_ms
 from peerwatt_bridge.storage.notices import notify
 from peerwatt_bridge.storage.packing import pack_registers, unpack_registers
-from peerwatt_bridge.storage.tables import Status, equivocations, readings, registers
+from peerwatt_bridge.storage.tables import Status, equivocations, reading_end, readings, registers
 
 # Windows of the longest report.
 MAX_WINDOWS = 255
@@ -168,15 +169,15 @@ class Readings:
         if against:
             _, window, theirs_wh, ours_wh = against[0]
             detail = (
-                f"the {name} register at {clock.format_time(clock.start_s(window))} UTC is {format_energy(ours_wh)} "
+                f"the {name} register at {_moment(clock, window)} is {format_energy(ours_wh)} "
                 f"here and {format_energy(theirs_wh)} in another report with the meter's signature; both are kept as "
                 "evidence and neither is relayed, have the meter checked"
             )
             return _Verdict(Status.QUARANTINED, EQUIVOCATION, detail, against)
         if clock.start_s(end) > clock.now_s + self._tolerance_s:
             detail = (
-                f"the report ends at {clock.format_time(clock.start_s(end))} UTC, and it is "
-                f"{clock.format_time(clock.now_s)}; set the meter's clock"
+                f"the report ends at {_moment(clock, end)}, and it is {clock.format_time(clock.now_s)} UTC; "
+                "set the meter's clock"
             )
             return _Verdict(Status.QUARANTINED, CLOCK, detail)
         before, after = self._neighbours(connection, meter, report, newest)
@@ -194,9 +195,8 @@ class Readings:
             return newest, None
         end = report.first_window + len(report.growths_wh)
         same = and_(readings.c.meter_id == meter.id, readings.c.side == report.side, readings.c.status.not_in(DOUBTFUL))
-        last = readings.c.first_window + readings.c.windows
         earlier = connection.execute(
-            select(readings).where(same, last <= report.first_window).order_by(last.desc()).limit(1)
+            select(readings).where(same, reading_end <= report.first_window).order_by(reading_end.desc()).limit(1)
         ).first()
         later = connection.execute(
             select(readings).where(same, readings.c.first_window >= end).order_by(readings.c.first_window).limit(1)
@@ -244,11 +244,19 @@ def _contradictions(report: Report, mine: Iterable[_Known]) -> Iterable[tuple[_K
                 break
 
 
-def _falls(clock: Any, name: str, before: tuple[int, int], register_wh: int) -> str:
-    at = clock.format_time(clock.start_s(before[0]))
+def _moment(clock: MarketClock, window: int) -> str:
+    """A window's start for people; a meter's clock can be off by more than the years that have a date."""
+    try:
+        return f"{clock.format_time(clock.start_s(window))} UTC"
+    except (ValueError, OverflowError):
+        return f"the start of window {window}"
+
+
+def _falls(clock: MarketClock, name: str, before: tuple[int, int], register_wh: int) -> str:
     return (
-        f"the {name} register was {format_energy(before[1])} at {at} UTC and is {format_energy(register_wh)} later, "
-        "and registers only grow; have the meter checked, or swapped by the operator"
+        f"the {name} register was {format_energy(before[1])} at {_moment(clock, before[0])} and is "
+        f"{format_energy(register_wh)} later, and registers only grow; "
+        "have the meter checked, or swapped by the operator"
     )
 
 

@@ -13,8 +13,9 @@ from peerwatt.refusals.base import MarketError
 from peerwatt_bridge.services.act_relay import MAX_ITEMS, ActRelay
 from peerwatt_bridge.services.commands import CommandKind, give
 from peerwatt_bridge.services.connections import to_address
-from peerwatt_bridge.services.outbox import MAX_IN_FLIGHT, Item, Job, LeaseLost, Mined, Outbox, set_status
+from peerwatt_bridge.services.outbox import MAX_IN_FLIGHT, Job, LeaseLost, Mined, Outbox
 from peerwatt_bridge.services.report_relay import MAX_WORDS, Gap, ReportRelay
+from peerwatt_bridge.services.rows import Item, set_status
 from peerwatt_bridge.storage.database import Database
 from peerwatt_bridge.storage.tables import ITEM_TABLES, Status, meters, relays
 
@@ -27,6 +28,8 @@ class Round:
 
     sent: int
     mined: tuple[Mined, ...]
+    # What keeps a transaction from its block, None if nothing does.
+    trouble: str | None = None
 
 
 class Relayer:
@@ -60,7 +63,7 @@ class Relayer:
             self._ask(report_plan.gaps)
             if report_plan.job is not None:
                 sent += self._send(report_plan.job, self._shrink_reports, self._grow_reports)
-        return Round(sent, mined)
+        return Round(sent, mined, self._outbox.trouble())
 
     def _send(self, job: Job, shrink: Callable[[], bool], grow: Callable[[], None]) -> int:
         try:

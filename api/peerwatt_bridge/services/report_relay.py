@@ -28,10 +28,11 @@ from peerwatt.refusals.base import MarketError
 from peerwatt.signing import EXPORTS, SELL, Report
 from peerwatt_bridge.services.chain import Chain
 from peerwatt_bridge.services.connections import to_address
-from peerwatt_bridge.services.outbox import Item, Job
+from peerwatt_bridge.services.outbox import Job
 from peerwatt_bridge.services.readings import to_signed_report
+from peerwatt_bridge.services.rows import Item
 from peerwatt_bridge.storage.database import Database
-from peerwatt_bridge.storage.tables import Status, meters, readings
+from peerwatt_bridge.storage.tables import Status, meters, reading_end, readings
 
 # Reports of one round, and words of one relay.
 MAX_REPORTS = 400
@@ -123,7 +124,7 @@ class ReportRelay:
             query = query.where(meters.c.account.not_in([bytes.fromhex(account[2:]) for account in busy]))
         newest = self._chain.clock().window
         # Windows that are still running can't be settled; they need not be looked at.
-        query = query.where(readings.c.first_window + readings.c.windows <= newest)
+        query = query.where(reading_end <= newest)
         with self._database.reading() as connection:
             return [
                 Waiting(row.id, to_address(row.account), to_signed_report(row, to_address(row.address)))

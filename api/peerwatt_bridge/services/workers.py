@@ -34,7 +34,10 @@ class Health:
 
 
 class Worker:
-    """Does a thing every `pause_s` seconds until it is stopped. Whatever it raises, it goes on."""
+    """Does a thing every `pause_s` seconds until it is stopped. Whatever it raises, it goes on.
+
+    What a round returns may have an attribute `trouble`: it did what it could, and something is stuck.
+    """
 
     def __init__(self, name: str, work: Callable[[], object], pause_s: float) -> None:
         self.health = Health(name, time.time())
@@ -64,12 +67,15 @@ class Worker:
         pause_s = self._pause_s
         while not self._stop.is_set():
             try:
-                self._work()
-                self._note_success()
+                stuck = getattr(self._work(), "trouble", None)
+                if stuck is None:
+                    self._note_success()
+                else:
+                    self._note_trouble(stuck)
                 pause_s = self._pause_s
             except Exception as error:
                 # A worker must outlive everything: the node, the database, the disk.
-                self._note_trouble(error)
+                self._note_trouble(f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")
                 pause_s = min(pause_s * 2, MAX_PAUSE_S)
             self._wake.wait(pause_s)
             self._wake.clear()
@@ -83,8 +89,8 @@ class Worker:
             health.trouble, health.since_s = None, time.time()
             self.on_recovery(health.recovered_after_s)
 
-    def _note_trouble(self, error: Exception) -> None:
-        health, text = self.health, f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+    def _note_trouble(self, text: str) -> None:
+        health = self.health
         health.failed += 1
         if health.trouble is None:
             # What lasts is said once.

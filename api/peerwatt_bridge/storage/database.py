@@ -17,7 +17,7 @@ from sqlalchemy.engine import Engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-# SQLite waits so long for another writer before it gives up.
+# How long a write is tried against other writers.
 BUSY_S = 15
 POOL = 20
 # Failures that pass by themselves: a deadlock that PostgreSQL resolved, a lock that SQLite did not get.
@@ -33,10 +33,11 @@ class DatabaseError(RuntimeError):
 class Database:
     """Where a bridge keeps everything. Thread-safe."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, busy_s: float = BUSY_S) -> None:
         """
         Args:
             url: of SQLAlchemy: sqlite:///FILE or postgresql+pg8000://USER:PASSWORD@HOST/NAME.
+            busy_s: SQLite waits so long for another writer before it gives up.
         Raises:
             DatabaseError: no such URL.
         """
@@ -46,6 +47,7 @@ class Database:
             raise DatabaseError(
                 "the database's URL is none; write sqlite:///bridge.db or postgresql+pg8000://..."
             ) from None
+        self._busy_s = max(busy_s, 1)
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
         if not self.is_sqlite and parsed.get_backend_name() != "postgresql":
             raise DatabaseError(f"{parsed.get_backend_name()} is not supported; use SQLite or PostgreSQL")
@@ -53,7 +55,7 @@ class Database:
             parsed = parsed.set(drivername="postgresql+pg8000")
         options: dict[str, Any] = {"pool_size": POOL, "max_overflow": POOL, "pool_pre_ping": not self.is_sqlite}
         if self.is_sqlite:
-            options["connect_args"] = {"timeout": BUSY_S, "check_same_thread": False}
+            options["connect_args"] = {"timeout": busy_s, "check_same_thread": False}
         self.engine: Engine = create_engine(parsed, **options)
         if self.is_sqlite:
             _set_up_sqlite(self.engine)
@@ -72,12 +74,14 @@ class Database:
 
     def write(self, work: Callable[[Connection], Result]) -> Result:
         """Does work in a writing transaction, again if another one got in the way."""
+        began_s = time.monotonic()
         for tries in range(RETRIES):
             try:
                 with self.writing() as connection:
                     return work(connection)
             except DBAPIError as error:
-                if tries + 1 == RETRIES or not _passes(error):
+                waited_s = time.monotonic() - began_s
+                if tries + 1 == RETRIES or waited_s >= self._busy_s or not _passes(error):
                     raise
                 time.sleep(0.02 * 2**tries)
         raise AssertionError("unreachable")

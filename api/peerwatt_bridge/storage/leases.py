@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import secrets
+import socket
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+
 from sqlalchemy import Connection, delete, insert, or_, select, update
 
 from peerwatt_bridge.storage.database import Database, now_ms
@@ -43,8 +51,46 @@ class Leases:
         )
         if taken.rowcount:
             return True
-        if connection.execute(select(leases.c.name).where(leases.c.name == name)).first() is not None:
-            return False
+        holder = connection.execute(select(leases.c.holder).where(leases.c.name == name)).scalar()
+        if holder is not None:
+            if not is_gone(holder):
+                return False
+            # Whoever comes first after a crash need not wait for the lease's end.
+            over = update(leases).where(leases.c.name == name, leases.c.holder == holder)
+            return connection.execute(over.values(holder=self.holder, until_ms=until_ms)).rowcount == 1
         # Two may get here at once: the key lets one of them in, the other one tries again.
         connection.execute(insert(leases).values(name=name, holder=self.holder, until_ms=until_ms))
         return True
+
+
+def name_holder() -> str:
+    """A name for a holder in this process: where it runs, its number, and what makes it unique."""
+    return f"{_place()}:{os.getpid()}:{secrets.token_hex(4)}"
+
+
+def is_gone(holder: str) -> bool:
+    """Whether a holder ran on this machine and its process is gone; False where nobody here can tell.
+
+    If it is wrong nothing is doubled: who lost a lease finds that out inside the transaction that depends on it.
+    """
+    place, _, rest = holder.partition(":")
+    number = rest.partition(":")[0]
+    if place != _place() or not number.isdecimal():
+        return False
+    try:
+        os.kill(int(number), 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+@cache
+def _place() -> str:
+    """Where process numbers mean the same: this machine since it was started, this container."""
+    parts = [socket.gethostname()]
+    # Where this is no Linux, the machine's name has to do.
+    with suppress(OSError):
+        parts += [Path("/proc/sys/kernel/random/boot_id").read_text(), os.readlink("/proc/self/ns/pid")]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]

@@ -18,6 +18,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    type_coerce,
 )
 
 metadata = MetaData()
@@ -123,7 +124,7 @@ readings = Table(
     Column("id", Id, primary_key=True),
     Column("meter_id", ForeignKey("meters.id"), nullable=False),
     Column("side", SmallInteger, nullable=False),
-    Column("first_window", Integer, nullable=False),
+    Column("first_window", BigInteger, nullable=False),
     Column("windows", SmallInteger, nullable=False),
     # Opening register and growths, each a varint (storage/packing.py).
     Column("registers", LargeBinary, nullable=False),
@@ -144,6 +145,9 @@ Index(
     sqlite_where=readings.c.status == int(Status.RECEIVED),
     postgresql_where=readings.c.status == int(Status.RECEIVED),
 )
+
+# The first window after a reading. Of the two columns' types, what is compared with it would get the smaller one.
+reading_end = type_coerce(readings.c.first_window + readings.c.windows, BigInteger)
 
 acts = Table(
     "acts",

@@ -148,7 +148,7 @@ def upgrade() -> None:
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("meter_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("side", sa.SmallInteger(), nullable=False),
-        sa.Column("first_window", sa.Integer(), nullable=False),
+        sa.Column("first_window", sa.BigInteger(), nullable=False),
         sa.Column("windows", sa.SmallInteger(), nullable=False),
         sa.Column("registers", sa.LargeBinary(), nullable=False),
         sa.Column("signature", sa.LargeBinary(length=64), nullable=False),

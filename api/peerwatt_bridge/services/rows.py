@@ -1,0 +1,94 @@
+"""The outbox's rows: items and the relays that carry them, each step in the transaction of whoever takes it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, insert, select, update
+
+from peerwatt_bridge.storage.database import now_ms
+from peerwatt_bridge.storage.notices import notify
+from peerwatt_bridge.storage.tables import ITEM_TABLES, RelayState, Status, attempts, relays
+
+# What those who listen hear of an item.
+NOTICES = {"readings": "reading", "acts": "act"}
+
+
+@dataclass(frozen=True)
+class Item:
+    """A row that a transaction carries. `place`: its item in a relay, 0 elsewhere."""
+
+    table: str
+    id: int
+    place: int
+
+
+def set_status(
+    connection: Connection, item: Item, status: Status, reason: str | None = None, detail: str | None = None
+) -> None:
+    """Moves an item on; one that waits again belongs to no transaction."""
+    table = ITEM_TABLES[item.table]
+    values: dict[str, Any] = {"status": int(status), "reason": reason}
+    if item.table == "acts":
+        values["detail"] = detail
+    if status == Status.RECEIVED:
+        values |= {"relay_id": None, "place": None}
+    connection.execute(update(table).where(table.c.id == item.id).values(**values))
+    told: dict[str, Any] = {"id": item.id, "status": status.name.lower()}
+    notify(connection, NOTICES[item.table], [told if reason is None else {**told, "reason": reason}])
+
+
+def read_items(connection: Connection, relay_id: int) -> Iterator[Item]:
+    """What a relay carries."""
+    for name, table in ITEM_TABLES.items():
+        rows = connection.execute(select(table.c.id, table.c.place).where(table.c.relay_id == relay_id))
+        yield from (Item(name, row.id, row.place) for row in rows)
+
+
+def keep_attempt(
+    connection: Connection, relay_id: int, raw: bytes, transaction_hash: bytes, fees: tuple[int, int]
+) -> None:
+    """Keeps a relay's signed bytes, with their fees [wei]."""
+    connection.execute(
+        insert(attempts).values(
+            hash=transaction_hash,
+            relay_id=relay_id,
+            raw=raw,
+            max_fee_wei=str(fees[0]),
+            priority_fee_wei=str(fees[1]),
+            signed_ms=now_ms(),
+        )
+    )
+
+
+def finish(connection: Connection, row: Row[Any]) -> None:
+    """A relay whose block stays."""
+    connection.execute(update(relays).where(relays.c.id == row.id).values(state=int(RelayState.FINAL)))
+    for table in ITEM_TABLES.values():
+        connection.execute(
+            update(table)
+            .where(table.c.relay_id == row.id, table.c.status == int(Status.CONFIRMED))
+            .values(status=int(Status.FINAL))
+        )
+
+
+def take_back(connection: Connection, row: Row[Any]) -> None:
+    """A relay whose block the chain dropped: it is on its way again."""
+    connection.execute(
+        update(relays)
+        .where(relays.c.id == row.id)
+        .values(state=int(RelayState.SIGNED), block_number=None, block_hash=None, mined_hash=None)
+    )
+    for table in ITEM_TABLES.values():
+        connection.execute(
+            update(table).where(table.c.relay_id == row.id).values(status=int(Status.RELAYED), reason=None)
+        )
+
+
+def give_up(connection: Connection, relay_id: int, state: RelayState) -> None:
+    """A relay that will never be done: its items wait again."""
+    connection.execute(update(relays).where(relays.c.id == relay_id).values(state=int(state)))
+    for item in list(read_items(connection, relay_id)):
+        set_status(connection, item, Status.RECEIVED)

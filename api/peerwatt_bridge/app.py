@@ -10,8 +10,10 @@ from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
 from peerwatt_bridge import problems
-from peerwatt_bridge.routes import acts, equivocations, health, market, readings, typed_data
+from peerwatt_bridge.guard.openapi import document
+from peerwatt_bridge.routes import acts, admin, equivocations, health, market, meters, metrics, readings, typed_data
 from peerwatt_bridge.services.bridge import Bridge
+from peerwatt_bridge.services.waiting import CommandWaits
 
 DESCRIPTION = """Takes what homes and meters signed, keeps it, and brings it to the chain.
 
@@ -39,7 +41,10 @@ def create_app(bridge: Bridge) -> FastAPI:
         redoc_url=None,
     )
     app.state.bridge = bridge
+    app.state.waits = CommandWaits(bridge.database)
     problems.install(app)
-    for routes in (readings, equivocations, acts, typed_data, market, health):
+    bridge.defences.install(app)
+    for routes in (readings, equivocations, acts, typed_data, market, meters, admin, health, metrics):
         app.include_router(routes.router)
+    document(app)
     return app

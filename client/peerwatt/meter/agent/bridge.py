@@ -123,7 +123,7 @@ class BridgeClient:
         except (KeyError, BadMessage):
             raise BridgeAway(f"{self.url} does not say its market; check the bridge's url") from None
         if fields.get("domain", domain.to_json()) != domain.to_json():
-            raise BridgeAway(f"{self.url} names a market {domain.verifying_contract} and signs for another; ask who runs it")
+            raise BridgeAway(f"{self.url} names one market and the domain of another; ask who runs it")
         return MarketFacts(domain, fields["window_seconds"], fields["now_s"])
 
     async def send(self, reports: Sequence[Kept]) -> list[Result]:

@@ -108,7 +108,7 @@ class Journal:
                 "it signed before, so start again only after the last of them, with a copy kept"
             ) from None
         if known != (VERSION, meter):
-            raise JournalError(f"{path} is the journal of {known[1]} (version {known[0]}), not of {meter}; name another")
+            raise JournalError(f"{path} is of {known[1]} (version {known[0]}), not of {meter}; name another journal")
 
     def close(self) -> None:
         """Lets go of the file."""

@@ -18,7 +18,7 @@ AWAY = {"", "unavailable", "unknown", "none", "null", "nan", "offline", "undefin
 # More digits, or an exponent beyond this, are no counter of a home.
 MAX_DIGITS, MAX_EXPONENT = 40, 20
 _NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]{1,3})?")
-_WITH_UNIT = re.compile(r"([+-]?[0-9.]+)\s*([A-Za-z][A-Za-z0-9³]*)")
+_WITH_UNIT = re.compile(r"([+-]?[0-9]+(?:\.[0-9]*)?)\s*([A-Za-z][A-Za-z0-9³]*)")
 _STEP = re.compile(r"(?:^|\.)([^.\[\]]+)|\[([0-9]{1,6})\]|\['([^']+)'\]")
 JsonPath = tuple[str | int, ...]
 
@@ -75,8 +75,8 @@ def read_energy_wh(payload: bytes, path: JsonPath, unit: str | None, unit_path: 
     value = _walk(content, path)
     if isinstance(value, str):
         value = value.strip()
-        parts = _WITH_UNIT.fullmatch(value)
-        if parts is not None and parts[2].lower() not in AWAY:
+        parts = None if _NUMBER.fullmatch(value) else _WITH_UNIT.fullmatch(value)
+        if parts is not None:
             if unit is not None and unit.lower() != parts[2].lower():
                 raise NoEnergy(f"it says {value!r}, and the mapping says {unit}; take the unit out of the mapping")
             value, unit = parts[1], parts[2]
@@ -155,6 +155,8 @@ def _walk(content: Any, path: JsonPath) -> Any:
 
 
 def _missing(content: Any, name: str) -> Any:
+    if isinstance(content, Decimal):
+        raise NoEnergy(f"it has no {name}, it is a number there: {content}; correct the path, or leave it out")
     there = [format_path(path) for path in _numbers(content)][:8]
     has = f"there is {', '.join(there)}" if there else "there is no number beside it"
     raise NoEnergy(f"it has no {name}; {has}; correct the path")

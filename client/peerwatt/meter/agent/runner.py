@@ -11,7 +11,7 @@ from peerwatt.meter.agent.boundaries import KEPT_WINDOWS
 from peerwatt.meter.agent.bridge import BridgeAway, BridgeClient, BridgeRefuses, MarketFacts
 from peerwatt.meter.agent.clock import AgentClock
 from peerwatt.meter.agent.downlink import Downlink
-from peerwatt.meter.agent.journal import SIGNED, Journal, RegisterFalls
+from peerwatt.meter.agent.journal import SIGNED, Journal, JournalError, RegisterFalls
 from peerwatt.meter.agent.mapping import Mapping
 from peerwatt.meter.agent.pace import Pace, wait
 from peerwatt.meter.agent.says import Says
@@ -135,6 +135,9 @@ class Agent:
             except (BridgeAway, BridgeRefuses) as error:
                 self._says.begin("market", f"the bridge: {error}; trying again until it is back")
                 wait_s = backoff.next_s(getattr(error, "retry_after_s", None))
+            except JournalError as error:
+                # Registers are still written down; a report sent there would be nobody's.
+                self._says.begin("market", str(error))
             await wait(self._look_at_market, wait_s)
 
     # Registers

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -65,12 +66,13 @@ def test_at__two_counters__register_never_above_what_had_flowed_and_growths_add_
         if all(chosen):
             registers[window] = add_up(seen for seen in chosen if seen is not None)
     for window, register_wh in registers.items():
-        flowed = sum(max((s.energy_wh for s in life if s.time_s <= window * WINDOW_S), default=Decimal(0)) for life in lives)
+        shown = [[seen.energy_wh for seen in life if seen.time_s <= window * WINDOW_S] for life in lives]
+        flowed = sum(max(values, default=Decimal(0)) for values in shown)
         assert register_wh <= flowed
     signed = [registers[window] for window in sorted(registers)]
     assert signed == sorted(signed)
     if signed:
-        growths = [after - before for before, after in zip(signed, signed[1:], strict=False)]
+        growths = [after - before for before, after in pairwise(signed)]
         assert sum(growths) == signed[-1] - signed[0]
 
 

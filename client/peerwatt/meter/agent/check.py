@@ -94,8 +94,8 @@ def _check(
     if retained and fresh == 0 and not alive:
         problem = (
             f"it is {format_energy(int(energy_wh))}, but the broker had kept that, nobody knows since when, and "
-            f"nothing new came in {seconds:g} s; a value counts when it is said again: listen longer (--seconds), or name a "
-            "topic that shows that the device is there: alive"
+            f"nothing new came in {seconds:g} s; a value counts when it is said again: listen longer (--seconds), or "
+            "name a topic that shows that the device is there: alive"
         )
         return Checked(side, address, text, fresh, energy_wh, problem)
     return Checked(side, address, text, fresh, energy_wh, None)

@@ -7,6 +7,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -211,3 +212,7 @@ def test_export__reports_that_no_bridge_relayed__home_submits_them_itself(
     journal.close()
     assert "--all writes the others too" in run("meter", "agent", "--export", "again.json", expect=3).err
     assert run("meter", "agent", "--export", "again.json", "--all", "--json").json["reports"] == 3
+    second = village.deployment.parameters.window_seconds * (window + 1)
+    since = datetime.fromtimestamp(second, UTC).isoformat()
+    ran = run("meter", "agent", "--export", "later.json", "--all", "--since", since, "--json")
+    assert ran.json["reports"] == 2

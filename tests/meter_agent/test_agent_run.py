@@ -48,6 +48,7 @@ class House:
         self.meter = Meter(self.port, TOPIC)
         self.folder = folder
         self.lines: list[str] = []
+        self.running: asyncio.Task[None] | None = None
 
     @contextlib.asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
@@ -74,11 +75,10 @@ class House:
 
         async with BridgeClient(self.bridge.url, KEY.address, bytes(KEY.key)) as bridge:
             agent = Agent(load_mapping(file), journal, bridge, sign_report, Says(self.lines.append), UTC, FAST)
-            running = asyncio.create_task(agent.run())
+            self.running = running = asyncio.create_task(agent.run())
             try:
                 yield journal
-                if running.done():
-                    running.result()
+                assert not running.done(), running.exception()
             finally:
                 running.cancel()
                 await asyncio.gather(running, return_exceptions=True)
@@ -282,6 +282,7 @@ def test_run__bridge_of_another_market__refused_at_the_start_said_later(tmp_path
                 await house.until(lambda: journal.count(SIGNED) >= 2)
             with pytest.raises(JournalError, match=r"on chain 31337 .*, the bridge serves .* on chain 1 "):
                 async with house.agent():
-                    await house.until(lambda: False, 1)
+                    assert house.running is not None
+                    await asyncio.wait_for(asyncio.shield(house.running), 20)
 
     asyncio.run(run())

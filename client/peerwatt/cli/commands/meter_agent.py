@@ -6,6 +6,7 @@ import asyncio
 import json
 import signal
 import sys
+import time
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -61,8 +62,14 @@ def agent(
     side: Annotated[
         Literal["export", "import"], typer.Option("--side", help="Which register's reports --export writes.")
     ] = "export",
+    since: Annotated[
+        str | None, typer.Option("--since", metavar="TIME", help="With --export: only windows from then on.")
+    ] = None,
     every_report: Annotated[
-        bool, typer.Option("--all", help="With --export: also those that the bridge saw on the chain.")
+        bool,
+        typer.Option(
+            "--all", help="With --export: also those that are on the chain, and of windows in which nothing was sold."
+        ),
     ] = False,
 ) -> None:
     """Read the home's counters, sign what they show at each boundary, and send it to a bridge, until Ctrl-C.
@@ -70,13 +77,14 @@ def agent(
     docs/meter-agent.md has a quick start for each usual device.
     """
     if export is not None:
-        _export(session, _journal_path(session, meter, meter_password_file, journal), export, side, every_report)
+        found = _journal_path(session, meter, meter_password_file, journal)
+        _export(session, found, export, side, since, every_report)
         return
-    found = _load(config_home() / "meter-agent.toml" if mapping is None else mapping.expanduser())
+    says = _load(config_home() / "meter-agent.toml" if mapping is None else mapping.expanduser())
     if check:
-        _check(session, found, seconds)
+        _check(session, says, seconds)
     else:
-        _run(session, found, meter, meter_password_file, journal)
+        _run(session, says, meter, meter_password_file, journal)
 
 
 def _load(path: Path) -> Mapping:
@@ -190,7 +198,9 @@ def _first(group: BaseExceptionGroup[Any]) -> BaseException:
     return error
 
 
-def _export(session: Session, found: tuple[Path, str], target: Path, side: str, every_report: bool) -> None:
+def _export(
+    session: Session, found: tuple[Path, str], target: Path, side: str, since: str | None, every_report: bool
+) -> None:
     from peerwatt.meter.agent.journal import Journal, JournalError
     from peerwatt.meter.files import to_json
     from peerwatt.signing import BUY, SELL
@@ -205,8 +215,11 @@ def _export(session: Session, found: tuple[Path, str], target: Path, side: str, 
     except JournalError as error:
         raise ConfigurationError(str(error)) from None
     chosen = _choose(reports, SELL if side == "export" else BUY, every_report)
+    if market is not None and since is not None:
+        first = _parse_since(session, since, market[1])
+        chosen = [kept for kept in chosen if kept.signed.report.first_window >= first]
     if market is None or not chosen:
-        said = "" if every_report else " that is not on the chain yet; --all writes the others too"
+        said = "" if every_report else " that has to go on the chain; --all writes the others too"
         raise ConfigurationError(f"{found[0]} has no signed report of the {side} register{said}")
     content = to_json(market[0], [one.signed for one in chosen])
     target.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
@@ -216,14 +229,24 @@ def _export(session: Session, found: tuple[Path, str], target: Path, side: str, 
     )
 
 
+def _parse_since(session: Session, text: str, window_seconds: int) -> int:
+    """The first window that starts at a time or after it; a time of day is the last that was."""
+    from peerwatt.market.clock import MarketClock, parse_zone
+    from peerwatt.meter.readings import DAY_S
+
+    now_s = int(time.time())
+    clock = MarketClock(window_seconds, 0, now_s, parse_zone(session.settings["time_zone"]))
+    return -(-clock.parse_time(text, not_before_s=now_s - DAY_S + 1) // window_seconds)
+
+
 def _choose(reports: list[Kept], side: int, every_report: bool) -> list[Kept]:
     """Reports for a file, in the sequence of their windows."""
-    from peerwatt.meter.agent.journal import ON_CHAIN
+    from peerwatt.meter.agent.journal import DONE_WITH
 
     chosen = [
         kept
         for kept in reports
-        if kept.signed.report.side == side and (every_report or kept.status not in ON_CHAIN)
+        if kept.signed.report.side == side and (every_report or kept.status not in DONE_WITH)
     ]
     ends = {kept.signed.report.first_window + 1 for kept in chosen if len(kept.signed.report.registers) == 2}
     # A register alone says nothing new where a window's report ends with it, and the market would refuse it there.

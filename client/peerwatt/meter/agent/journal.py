@@ -26,8 +26,9 @@ VERSION = "1"
 # What a report's way with the bridge can be. `SIGNED` ones wait to be sent.
 SIGNED, TAKEN, REFUSED = "signed", "taken", "refused"
 # Words of the bridge after which nothing more happens to a report.
-SETTLED = ("final", "superseded", "refused", "quarantined", "expired")
-ON_CHAIN = ("confirmed", "final", "superseded")
+SETTLED = ("final", "superseded", "refused", "quarantined", "expired", "held")
+# Nothing is gained by submitting these oneself: they are on the chain, or nothing was sold in their windows.
+DONE_WITH = ("confirmed", "final", "superseded", "held")
 _TABLES = """
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS boundaries (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import signal
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -107,6 +108,7 @@ def test_open__not_this_one__says_which_it_is(tmp_path: Path) -> None:
     first = open_journal(path)
     with pytest.raises(JournalError, match="another program writes the journal"):
         Journal(path, KEY.address)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
     beside = Journal(path, KEY.address, only_read=True)
     assert beside.market() == (DOMAIN, 900)
     with pytest.raises(JournalError, match=r"is of market .* on chain 31337 .* on chain 1 "):

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from peerwatt.meter.agent.mapping import Mapping, MappingError, load_mapping
 from peerwatt.meter.agent.payloads import NoEnergy, format_path, parse_path, read_energy_wh
 from peerwatt.meter.agent.says import Says
-from peerwatt.meter.agent.watch import NoRegister, Watch
+from peerwatt.meter.agent.watch import CounterFell, NoRegister, Watch
 from peerwatt.signing import BUY, SELL
 
 EXAMPLES = json.loads((Path(__file__).parent / "payloads.json").read_text(encoding="utf-8"))
@@ -205,3 +205,29 @@ def test_home_assistant__value_kept_by_the_broker__counts_when_the_device_shows_
     watch.take("homeassistant/sensor/time/state", b"14:29", 1795.0)
     with pytest.raises(NoRegister, match="it says 'unavailable'"):
         watch.registers[SELL].at(2)
+
+
+def test_watch__lower_values__stop_when_they_last(tmp_path: Path) -> None:
+    mapping = mapping_of(tmp_path, {"side": "export", "topic": "a", "unit": "Wh"})
+    lines: list[str] = []
+    watch = Watch(mapping.registers, 900, Says(lines.append))
+    watch.take("a", b"100", 800.0)
+    for second in range(801, 850):
+        watch.take("a", b"0", float(second))
+    # A device that started with zero and then remembers.
+    watch.take("a", b"101", 850.0)
+    assert watch.registers[SELL].at(1) == (101, 850.0) and len(lines) == 2
+    for time_s in (851.0, 910.0):
+        watch.take("a", b"5", time_s)
+    with pytest.raises(CounterFell, match="a falls from 101 Wh to 5 Wh"):
+        watch.take("a", b"6", 911.0)
+
+
+def test_watch__below_the_newest_register_of_an_earlier_run__falls(tmp_path: Path) -> None:
+    watch = Watch(mapping_of(tmp_path, {"side": "export", "preset": "dsmr-reader"}).registers, 900, Says(print), 0)
+    watch.registers[SELL].floor_wh = 5000
+    watch.take("dsmr/reading/electricity_returned_1", b"3.000", 800.0)
+    for time_s in (801.0, 802.0):
+        watch.take("dsmr/reading/electricity_returned_2", b"1.999", time_s)
+    with pytest.raises(CounterFell, match="the export register falls from 5 kWh to 4.999 kWh"):
+        watch.take("dsmr/reading/electricity_returned_2", b"1.999", 803.0)

@@ -92,6 +92,8 @@ class Journal:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         if not only_read:
             self._lock = _lock(path.with_suffix(".lock"))
+            # It holds when the home takes and gives energy: for its owner only.
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         try:
             self._base = sqlite3.connect(path, isolation_level=None, timeout=10)
             self._base.execute("PRAGMA journal_mode = WAL")

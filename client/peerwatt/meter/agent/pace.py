@@ -17,6 +17,7 @@ class Pace:
         look_s: longest sleep between two looks at the clock.
         market_every_s, status_every_s: between two questions about the market's time, and about reports on their way.
         poll_s: how long the bridge holds a question for commands.
+        fall_s: how long a counter may be below what it was, until nothing is signed any more.
         first_wait_s, longest_wait_s: after a failure; each wait is twice the one before.
     """
 
@@ -25,6 +26,7 @@ class Pace:
     market_every_s: float = 600
     status_every_s: float = 60
     poll_s: int = 25
+    fall_s: float = 60
     first_wait_s: float = 1
     longest_wait_s: float = 300
 

@@ -13,8 +13,9 @@ from peerwatt.meter.agent.says import Says
 from peerwatt.meter.readings import REGISTERS
 from peerwatt.units import format_energy
 
-# So many lower values one after the other are a counter that fell; fewer may be a device that just started.
+# So many lower values one after the other, for so long, are a counter that fell; less may be a device that just started.
 FALLS = 3
+FALL_S = 60
 
 
 class NoRegister(ValueError):
@@ -40,6 +41,7 @@ class CounterWatch:
         self.current_wh: Decimal | None = None
         self.unit = counter.unit
         self.falls = 0
+        self.fell_s = 0.0
         self._unread: bytes | None = None
 
     def read(self, payload: bytes) -> Decimal:
@@ -133,7 +135,14 @@ class RegisterWatch:
 class Watch:
     """All registers of a mapping."""
 
-    def __init__(self, registers: Sequence[Register], window_seconds: int, says: Says) -> None:
+    def __init__(
+        self, registers: Sequence[Register], window_seconds: int, says: Says, fall_s: float = FALL_S
+    ) -> None:
+        """
+        Args:
+            fall_s: how long a counter may be below what it was, until that is for good [s].
+        """
+        self._fall_s = fall_s
         self.registers = {register.side: RegisterWatch(register, window_seconds) for register in registers}
         self._window_s = window_seconds
         self._says = says
@@ -182,21 +191,25 @@ class Watch:
             return
         fall = register.falls(watch, energy_wh)
         if fall is not None:
-            self._take_fall(watch, fall, counts=time_s is not None)
+            self._take_fall(watch, fall, time_s)
             return
         watch.falls, watch.problem, watch.current_wh = 0, None, energy_wh
         self._says.end(watch, f"{watch.counter.address} has a value again: {format_energy(int(energy_wh))}")
         if time_s is not None:
             watch.memory.see(Seen(time_s, energy_wh))
 
-    def _take_fall(self, watch: CounterWatch, fall: str, *, counts: bool) -> None:
-        if not counts:
+    def _take_fall(self, watch: CounterWatch, fall: str, time_s: float | None) -> None:
+        if time_s is None:
             # What a broker had kept may be old.
             return
         watch.falls += 1
+        if watch.falls == 1:
+            watch.fell_s = time_s
         watch.problem = fall
-        self._says.begin(watch, f"{fall}; such values are passed over, {FALLS} in a row stop the signing")
-        if watch.falls >= FALLS:
+        self._says.begin(
+            watch, f"{fall}; such values are passed over, and stop the signing if they last {self._fall_s:g} s"
+        )
+        if watch.falls >= FALLS and time_s - watch.fell_s >= self._fall_s:
             raise CounterFell(fall)
 
     def _confirm(self, watch: CounterWatch, time_s: float) -> None:

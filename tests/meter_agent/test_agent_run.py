@@ -24,7 +24,14 @@ from peerwatt.signing import SELL, Domain, Report, Signature, sign
 KEY = Account.from_key("0x" + "17" * 32)
 TOPIC = "house/export"
 FAST = Pace(
-    settle_s=0.1, look_s=0.1, market_every_s=0.5, status_every_s=0.3, poll_s=1, fall_s=0.3, first_wait_s=0.1, longest_wait_s=0.4
+    settle_s=0.1,
+    look_s=0.1,
+    market_every_s=0.5,
+    status_every_s=0.3,
+    poll_s=1,
+    fall_s=0.3,
+    first_wait_s=0.1,
+    longest_wait_s=0.4,
 )
 MAPPING = """
 [source]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import multiprocessing
 import random
 import signal
 import stat
-import subprocess
-import sys
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
@@ -149,49 +150,42 @@ def test_record__any_life_with_restarts__no_window_has_two_registers(
     journal.close()
 
 
-WRITER = """
-import sys
-from pathlib import Path
-sys.path[:0] = {paths!r}
-from peerwatt.meter.agent.journal import Journal
-from peerwatt.signing import SELL, Domain, sign
-domain, key = Domain({domain.chain_id}, "{domain.verifying_contract}"), bytes.fromhex("17" * 32)
-journal = Journal(Path(sys.argv[1]), "{meter}")
-journal.bind(domain, 900)
-sign_report = lambda report: sign(report, domain, key)
-last = journal.last_boundary(SELL)
-window, register_wh = last if last is not None else (1000, 5000)
-print("ready", flush=True)
-while True:
-    window, register_wh = window + 1, register_wh + int(sys.argv[2])
-    for kept in journal.record(SELL, window, register_wh, float(window), sign_report):
-        print(kept.digest, *kept.signed.report.registers, flush=True)
-"""
+def write_on(path: Path, growth_wh: int, said: Connection) -> None:
+    """Writes boundaries as fast as it can, and says each report that it signed, until it is killed."""
+    journal = open_journal(path)
+    window, register_wh = journal.last_boundary(SELL) or (1000, 5000)
+    while True:
+        window, register_wh = window + 1, register_wh + growth_wh
+        for kept in journal.record(SELL, window, register_wh, float(window), sign_report):
+            said.send((kept.digest, kept.signed.report.registers))
 
 
 def test_record__killed_at_any_moment__what_was_said_is_kept_and_unchanged(tmp_path: Path) -> None:
     path = tmp_path / "journal.sqlite"
-    code = WRITER.format(paths=sys.path, domain=DOMAIN, meter=KEY.address)
     chance = random.Random(7)
-    said: dict[str, tuple[int, int]] = {}
-    for run in range(3):
+    said: dict[str, tuple[int, ...]] = {}
+    # A fork knows all modules already.
+    processes = multiprocessing.get_context("fork")
+    for run in range(8):
+        here, there = processes.Pipe(duplex=False)
         # Another growth in each run: a window that was signed twice would have other registers.
-        command = [sys.executable, "-c", code, str(path), str(run + 1)]
-        writer = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        assert writer.stdout is not None and writer.stdout.readline() == "ready\n"
+        writer = processes.Process(target=write_on, args=(path, run + 1, there), daemon=True)
+        writer.start()
+        there.close()
         for _ in range(chance.randrange(1, 40)):
-            digest, opening, closing = writer.stdout.readline().split()
-            said[digest] = (int(opening), int(closing))
-        writer.send_signal(signal.SIGKILL)
-        for line in writer.stdout.read().splitlines():
-            parts = line.split()
-            if len(parts) == 3 and len(parts[0]) == 66:
-                said[parts[0]] = (int(parts[1]), int(parts[2]))
-        writer.wait()
-        writer.stdout.close()
+            digest, registers = here.recv()
+            said[digest] = registers
+        writer.kill()
+        with contextlib.suppress(EOFError, OSError):
+            while True:
+                digest, registers = here.recv()
+                said[digest] = registers
+        writer.join()
+        assert writer.exitcode == -signal.SIGKILL
+        here.close()
     journal = open_journal(path)
     kept = journal.all_reports()
-    assert len(said) > 4 and said.keys() <= {one.digest for one in kept}
+    assert len(said) > 8 and said.keys() <= {one.digest for one in kept}
     boundaries = journal.boundaries(SELL)
     windows = [one.signed.report.first_window for one in kept]
     assert len(windows) == len(set(windows)) and windows == sorted(windows)

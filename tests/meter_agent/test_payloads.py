@@ -219,7 +219,7 @@ def test_watch__lower_values__stop_when_they_last(tmp_path: Path) -> None:
     assert watch.registers[SELL].at(1) == (101, 850.0) and len(lines) == 2
     for time_s in (851.0, 910.0):
         watch.take("a", b"5", time_s)
-    with pytest.raises(CounterFell, match="a falls from 101 Wh to 5 Wh"):
+    with pytest.raises(CounterFell, match="a falls from 101 Wh to 6 Wh"):
         watch.take("a", b"6", 911.0)
 
 
@@ -229,5 +229,5 @@ def test_watch__below_the_newest_register_of_an_earlier_run__falls(tmp_path: Pat
     watch.take("dsmr/reading/electricity_returned_1", b"3.000", 800.0)
     for time_s in (801.0, 802.0):
         watch.take("dsmr/reading/electricity_returned_2", b"1.999", time_s)
-    with pytest.raises(CounterFell, match="the export register falls from 5 kWh to 4.999 kWh"):
+    with pytest.raises(CounterFell, match=r"register falls from 5 kWh to 4\.999 kWh"):
         watch.take("dsmr/reading/electricity_returned_2", b"1.999", 803.0)

@@ -13,7 +13,7 @@ from peerwatt.meter.agent.says import Says
 from peerwatt.meter.readings import REGISTERS
 from peerwatt.units import format_energy
 
-# So many lower values one after the other, for so long, are a counter that fell; less may be a device that just started.
+# So many lower values in a row, for so long, are a counter that fell; less may be a device that just started.
 FALLS = 3
 FALL_S = 60
 

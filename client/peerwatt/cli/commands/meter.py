@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from peerwatt.cli import output
+from peerwatt.cli.commands import meter_agent
 from peerwatt.cli.commands.join import find_meter
 from peerwatt.cli.errors import ConfigurationError
 from peerwatt.cli.options import command
@@ -164,3 +165,6 @@ def submit(
     from peerwatt.cli.reporting import submit_file
 
     submit_file(session, file)
+
+
+meter_agent.register(app)

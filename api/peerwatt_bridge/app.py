@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
 from peerwatt_bridge import problems
+from peerwatt_bridge.guard.openapi import document
 from peerwatt_bridge.routes import acts, equivocations, health, market, readings, typed_data
 from peerwatt_bridge.services.bridge import Bridge
 
@@ -40,6 +41,8 @@ def create_app(bridge: Bridge) -> FastAPI:
     )
     app.state.bridge = bridge
     problems.install(app)
+    bridge.defences.install(app)
     for routes in (readings, equivocations, acts, typed_data, market, health):
         app.include_router(routes.router)
+    document(app)
     return app

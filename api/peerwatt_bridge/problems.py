@@ -76,6 +76,13 @@ def unavailable(what: str, detail: str, retry_s: int = 5) -> Problem:
     return Problem(503, f"{what}-unavailable", f"The {what} is away", detail, headers={"Retry-After": str(retry_s)})
 
 
+def unforeseen(error: Exception) -> Problem:
+    """The problem of an error that no code expects; the log has it whole."""
+    log.error("unforeseen", error=f"{type(error).__name__}: {str(error)[:300]}", exc_info=error)
+    text = "the bridge failed in a way that nobody foresaw; it is logged, try again and tell who runs it"
+    return Problem(500, "unforeseen", "Something unforeseen happened", text)
+
+
 def install(app: FastAPI) -> None:
     """Makes every error of the app a problem."""
 
@@ -98,9 +105,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     def answer_unforeseen(_: Request, error: Exception) -> JSONResponse:
-        log.error("unforeseen", error=f"{type(error).__name__}: {str(error)[:300]}", exc_info=error)
-        text = "the bridge failed in a way that nobody foresaw; it is logged, try again and tell who runs it"
-        return Problem(500, "unforeseen", "Something unforeseen happened", text).to_response()
+        return unforeseen(error).to_response()
 
     @app.exception_handler(HTTPException)
     def answer_http(_: Request, error: HTTPException) -> JSONResponse:

@@ -8,12 +8,13 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from peerwatt.signing.kinds import check_address
+from peerwatt_bridge.guard.bodies import StrictRoute
 from peerwatt_bridge.problems import Problem
 from peerwatt_bridge.routes.dependencies import BridgeOf, translating
 from peerwatt_bridge.services.acts import Kept, parse
 from peerwatt_bridge.storage.tables import Kind
 
-router = APIRouter(prefix="/v1", tags=["acts"])
+router = APIRouter(prefix="/v1", tags=["acts"], route_class=StrictRoute)
 Digest = Annotated[str, Path(pattern="^0x[0-9a-f]{64}$", description="Digest of the signed message.")]
 
 
@@ -139,6 +140,6 @@ def to_act(bridge: BridgeOf, kept: Kept) -> Act:
 def _take(bridge: BridgeOf, kind: Kind, body: SignedMessage, agent: str | None = None) -> Act:
     act = parse(kind, body.message, body.signature, agent)
     with translating():
-        kept = bridge.acts.accept(act)
+        kept = bridge.taking.take_act(act)
         bridge.wake()
         return to_act(bridge, kept)

@@ -11,12 +11,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from peerwatt.exceptions import BadAmount, BadMessage
 from peerwatt.meter.submission import SignedReport
 from peerwatt.signing import EXPORTS, IMPORTS, Report, Signature
+from peerwatt_bridge.guard.bodies import StrictRoute
 from peerwatt_bridge.problems import Problem, from_refusal
 from peerwatt_bridge.routes.dependencies import BridgeOf, translating
 from peerwatt_bridge.services.readings import MAX_WINDOWS, Outcome
 from peerwatt_bridge.services.records import ReadingRecord
 
-router = APIRouter(prefix="/v1/readings", tags=["readings"])
+router = APIRouter(prefix="/v1/readings", tags=["readings"], route_class=StrictRoute)
 
 # OBIS codes of the registers.
 SIDES = {"1.8.0": IMPORTS, "2.8.0": EXPORTS}
@@ -135,7 +136,7 @@ def take_readings(body: Reading | Batch, bridge: BridgeOf) -> Any:
         except (BadAmount, BadMessage) as error:
             raise _malformed(place, len(sent), str(error)) from error
     with translating():
-        outcomes = bridge.readings.accept(signed)
+        outcomes = bridge.taking.take_readings(signed)
     if not isinstance(body, Batch) and outcomes[0].error is not None:
         raise from_refusal(outcomes[0].error)
     bridge.wake()

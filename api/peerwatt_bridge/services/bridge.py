@@ -11,6 +11,7 @@ from eth_account.signers.local import LocalAccount
 
 from peerwatt.market.deployment import Deployment
 from peerwatt.wallet.keystores import Keystore
+from peerwatt_bridge.guard.defences import Defences
 from peerwatt_bridge.services import keeping
 from peerwatt_bridge.services.act_relay import ActRelay
 from peerwatt_bridge.services.acts import Acts
@@ -18,12 +19,14 @@ from peerwatt_bridge.services.chain import Chain
 from peerwatt_bridge.services.commands import Commands
 from peerwatt_bridge.services.connections import Connections
 from peerwatt_bridge.services.intents import Intents
+from peerwatt_bridge.services.monitor import PAUSE_S, Monitor
 from peerwatt_bridge.services.outbox import Outbox
 from peerwatt_bridge.services.outcomes import judge_items
 from peerwatt_bridge.services.readings import Readings
 from peerwatt_bridge.services.records import Records
 from peerwatt_bridge.services.relayer import Relayer
 from peerwatt_bridge.services.report_relay import ReportRelay
+from peerwatt_bridge.services.taking import Taking
 from peerwatt_bridge.services.workers import Worker
 from peerwatt_bridge.settings import Settings
 from peerwatt_bridge.storage.database import Database
@@ -50,6 +53,18 @@ class Bridge:
     outbox: Outbox | None
     relayer: Relayer | None
     workers: list[Worker] = field(default_factory=list)
+    defences: Defences = field(init=False)
+    taking: Taking = field(init=False)
+    monitor: Monitor = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.defences = Defences(self.settings)
+        self.taking = Taking(self.chain, self.connections, self.readings, self.acts, self.defences)
+        payer = None if self.outbox is None else self.outbox.address
+        self.monitor = Monitor(self.database, self.chain, self.defences.signals, payer, self.settings.low_balance_wei)
+        self.workers.append(Worker("monitor", self.monitor.refresh, PAUSE_S))
+        self.defences.metrics.watch_workers(self.workers)
+        self.defences.metrics.watch_snapshots(self.monitor.read)
 
     def start(self) -> None:
         """Starts the workers."""

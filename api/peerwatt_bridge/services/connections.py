@@ -90,6 +90,11 @@ class Connections:
             ).first()
         return None if row is None else _to_meter(row)
 
+    def account_of(self, address: str) -> str | None:
+        """Whose a meter is, as far as this process knows; asks nobody."""
+        known = self._known.get(address)
+        return None if known is None else known.account
+
     def _load(self, addresses: Collection[str]) -> None:
         with self._database.reading() as connection:
             rows = connection.execute(select(meters).where(meters.c.address.in_([_bytes(a) for a in addresses])))

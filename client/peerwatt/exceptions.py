@@ -52,6 +52,18 @@ class BadWord(MarketError, ValueError):
     next_step = "compare the field's type and range with docs/contract.md"
 
 
+class BadMeterRequest(MarketError, ValueError):
+    problem = "bad-meter-request"
+    fact = "the request is not signed by the meter that it names"
+    next_step = "sign method, path, time and body with the meter's key"
+
+
+class MeterRequestExpired(BadMeterRequest):
+    problem = "meter-request-expired"
+    fact = "the time of the meter's request is too far from the time here"
+    next_step = "set the meter's clock and sign again"
+
+
 def _refusals() -> Iterator[type[MarketError]]:
     for module in (trading, money, registry):
         for value in vars(module).values():

@@ -11,8 +11,9 @@ from starlette.concurrency import run_in_threadpool
 
 from peerwatt_bridge import problems
 from peerwatt_bridge.guard.openapi import document
-from peerwatt_bridge.routes import acts, equivocations, health, market, readings, typed_data
+from peerwatt_bridge.routes import acts, admin, equivocations, health, market, meters, metrics, readings, typed_data
 from peerwatt_bridge.services.bridge import Bridge
+from peerwatt_bridge.services.waiting import CommandWaits
 
 DESCRIPTION = """Takes what homes and meters signed, keeps it, and brings it to the chain.
 
@@ -40,9 +41,10 @@ def create_app(bridge: Bridge) -> FastAPI:
         redoc_url=None,
     )
     app.state.bridge = bridge
+    app.state.waits = CommandWaits(bridge.database)
     problems.install(app)
     bridge.defences.install(app)
-    for routes in (readings, equivocations, acts, typed_data, market, health):
+    for routes in (readings, equivocations, acts, typed_data, market, meters, admin, health, metrics):
         app.include_router(routes.router)
     document(app)
     return app

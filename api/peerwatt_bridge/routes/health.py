@@ -24,11 +24,19 @@ class WorkerHealth(BaseModel):
     recovered_after_s: float | None
 
 
+class ShownAlert(BaseModel):
+    """Something that a person should look at: low-balance, replay, flooding, guessing."""
+
+    name: str
+    detail: str
+
+
 class Health(BaseModel):
     """`ok`: all workers do their work. `degraded`: readings are taken and kept, but something waits."""
 
     status: Literal["ok", "degraded"]
     workers: list[WorkerHealth]
+    alerts: list[ShownAlert]
 
 
 @router.get("/healthz", response_model=Health, responses={503: {"model": Health}})
@@ -52,4 +60,5 @@ def show_health(bridge: BridgeOf, response: Response) -> Any:
     except Exception:
         response.status_code = 503
         troubled = True
-    return Health(status="degraded" if troubled else "ok", workers=workers)
+    alerts = [ShownAlert(name=alert.name, detail=alert.detail) for alert in bridge.monitor.alerts()]
+    return Health(status="degraded" if troubled else "ok", workers=workers, alerts=alerts)

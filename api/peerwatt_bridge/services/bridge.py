@@ -15,6 +15,7 @@ from peerwatt_bridge.guard.defences import Defences
 from peerwatt_bridge.services import keeping
 from peerwatt_bridge.services.act_relay import ActRelay
 from peerwatt_bridge.services.acts import Acts
+from peerwatt_bridge.services.administration import Administration
 from peerwatt_bridge.services.chain import Chain
 from peerwatt_bridge.services.commands import Commands
 from peerwatt_bridge.services.connections import Connections
@@ -55,11 +56,13 @@ class Bridge:
     workers: list[Worker] = field(default_factory=list)
     defences: Defences = field(init=False)
     taking: Taking = field(init=False)
+    administration: Administration = field(init=False)
     monitor: Monitor = field(init=False)
 
     def __post_init__(self) -> None:
         self.defences = Defences(self.settings)
         self.taking = Taking(self.chain, self.connections, self.readings, self.acts, self.defences)
+        self.administration = Administration(self.database, self.connections, self.records)
         payer = None if self.outbox is None else self.outbox.address
         self.monitor = Monitor(self.database, self.chain, self.defences.signals, payer, self.settings.low_balance_wei)
         self.workers.append(Worker("monitor", self.monitor.refresh, PAUSE_S))

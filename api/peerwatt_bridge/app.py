@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
 from peerwatt_bridge import problems
-from peerwatt_bridge.routes import acts, equivocations, health, market, readings
+from peerwatt_bridge.routes import acts, equivocations, events, health, market, readings, reads
 from peerwatt_bridge.services.bridge import Bridge
 
 DESCRIPTION = """Takes what homes and meters signed, keeps it, and brings it to the chain.
@@ -40,6 +40,6 @@ def create_app(bridge: Bridge) -> FastAPI:
     )
     app.state.bridge = bridge
     problems.install(app)
-    for routes in (readings, equivocations, acts, market, health):
+    for routes in (readings, equivocations, acts, market, reads, events, health):
         app.include_router(routes.router)
     return app

@@ -10,9 +10,9 @@ from sqlalchemy import Connection, insert, select, update
 
 from peerwatt_bridge.services.commands import CommandKind, give
 from peerwatt_bridge.services.connections import Connections, to_address
-from peerwatt_bridge.services.rows import Item, set_status
 from peerwatt_bridge.services.readings import UnknownMeter
 from peerwatt_bridge.services.records import Records
+from peerwatt_bridge.services.rows import Item, set_status
 from peerwatt_bridge.storage.database import Database, now_ms
 from peerwatt_bridge.storage.packing import unpack_registers
 from peerwatt_bridge.storage.tables import Status, administration, meters, readings, registers

@@ -37,6 +37,17 @@ TEXTS = {
 EVERYWHERE = ("400", "422", "429", "500", "503")
 WITH_BODY = ("408", "409", "413")
 RETRY = {"429", "503"}
+SCHEMES = {
+    "administrator": {"type": "http", "scheme": "bearer", "description": "The token of PEERWATT_BRIDGE_ADMIN_TOKEN."},
+    "meter": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "Authorization",
+        "description": "Meter address=0x..,time=UNIX,signature=0x.. : an EIP-191 signature by the meter's key over "
+        "'peerwatt meter request\\n{METHOD} {path with query}\\n{UNIX time}\\n{sha256 of the body, hex}'.",
+    },
+}
+SECURED = {"/v1/admin/": "administrator", "/v1/meters/": "meter"}
 METHODS = ("get", "put", "post", "delete", "patch")
 
 
@@ -57,6 +68,7 @@ def _with_problems(schema: dict[str, Any]) -> dict[str, Any]:
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
     schemas["Problem"] = PROBLEM
+    schema["components"]["securitySchemes"] = SCHEMES
     for path, methods in schema["paths"].items():
         for method in METHODS:
             if method in methods:
@@ -72,9 +84,14 @@ def _add_problems(path: str, operation: dict[str, Any]) -> None:
     # What a route says about an error without a model is a problem too.
     statuses |= {status for status in answers if status >= "400"}
     for status in sorted(statuses):
-        answer = answers.setdefault(status, {})
-        if status == "422" or "content" not in answer:
-            answers[status] = _answer(status, answer.get("description"))
+        known = answers.get(status, {})
+        answers[status] = _answer(status, known.get("description"))
+        if status != "422":
+            # A route may have an answer of its own for a status too.
+            answers[status]["content"] |= known.get("content", {})
+    for prefix, scheme in SECURED.items():
+        if path.startswith(prefix):
+            operation["security"] = [{scheme: []}]
 
 
 def _answer(status: str, description: str | None) -> dict[str, Any]:

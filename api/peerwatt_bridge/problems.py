@@ -84,7 +84,7 @@ def unforeseen(error: Exception) -> Problem:
 
 
 def install(app: FastAPI) -> None:
-    """Makes every error of the app a problem."""
+    """Makes every error of the app a problem; `guard.middleware.Frame` does it for what nobody foresaw."""
 
     @app.exception_handler(Problem)
     def answer_problem(_: Request, problem: Problem) -> JSONResponse:
@@ -102,10 +102,6 @@ def install(app: FastAPI) -> None:
         first = errors[0] if errors else {"at": "body", "fact": "it is malformed"}
         detail = f"{first['at']}: {first['fact']}; correct the request as /openapi.json describes it"
         return Problem(422, "malformed-request", "The request is malformed", detail, {"errors": errors}).to_response()
-
-    @app.exception_handler(Exception)
-    def answer_unforeseen(_: Request, error: Exception) -> JSONResponse:
-        return unforeseen(error).to_response()
 
     @app.exception_handler(HTTPException)
     def answer_http(_: Request, error: HTTPException) -> JSONResponse:

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 from fastapi.testclient import TestClient
+from structlog.testing import capture_logs
 
 from api.fixtures import bridge_at, client_of, reading, sqlite_url
 from api.test_readings import ended, post
@@ -85,11 +86,15 @@ def test_answers__unforeseen_error__problem_with_headers(bridge: Bridge, monkeyp
         raise ZeroDivisionError("a secret of the inside")
 
     monkeypatch.setattr(bridge.records, "list_readings", fail)
-    with client_of(bridge) as client:
+    # Printed for people it would take seconds.
+    with capture_logs() as lines, client_of(bridge) as client:
         client._transport.raise_server_exceptions = False  # type: ignore[attr-defined]
         answer = client.get("/v1/readings")
     is_problem(answer, 500, "unforeseen")
     assert "secret" not in answer.text
+    assert [line["error"] for line in lines if line["event"] == "unforeseen"] == [
+        "ZeroDivisionError: a secret of the inside"
+    ]
 
 
 def test_cors__no_origins_set__none_allowed(client: TestClient) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import count
 from typing import Any
 
 import pytest
 import requests
 import schemathesis
+from fastapi.routing import APIRoute
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from schemathesis import GenerationMode
@@ -28,7 +29,9 @@ from api.test_readings import ended, post
 from cli.village import ADA, Village
 from peerwatt.meter.requests import sign_request
 from peerwatt_bridge.app import create_app
+from peerwatt_bridge.guard.bodies import StrictRoute
 from peerwatt_bridge.problems import MEDIA_TYPE, TYPES
+from peerwatt_bridge.services.bridge import Bridge
 from peerwatt_bridge.services.commands import CommandKind
 
 FUZZ = int(os.environ.get("PEERWATT_FUZZ") or 0)
@@ -68,6 +71,19 @@ def test_document__every_operation__answers_errors_with_problems(schema: Any) ->
         for status, answer in operation["responses"].items():
             if status >= "400":
                 assert MEDIA_TYPE in answer["content"], (operation["operationId"], status)
+
+
+def test_routes__with_a_body__read_it_strictly(bridge: Bridge) -> None:
+    def walk(routes: Iterable[Any]) -> Iterator[APIRoute]:
+        for route in routes:
+            if isinstance(route, APIRoute):
+                yield route
+            else:
+                yield from walk(getattr(getattr(route, "original_router", route), "routes", ()))
+
+    found = [route for route in walk(create_app(bridge).routes) if route.body_field is not None]
+    assert len(found) > 8
+    assert [route.path for route in found if not isinstance(route, StrictRoute)] == []
 
 
 @pytest.mark.fuzz

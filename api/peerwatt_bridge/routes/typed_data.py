@@ -9,10 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from peerwatt.signing import BUY, SELL
 from peerwatt.signing.kinds import check_address
+from peerwatt_bridge.guard.bodies import StrictRoute
 from peerwatt_bridge.routes.dependencies import BridgeOf, translating
 from peerwatt_bridge.services.intents import Intent
 
-router = APIRouter(prefix="/v1/typed-data", tags=["typed data"])
+router = APIRouter(prefix="/v1/typed-data", tags=["typed data"], route_class=StrictRoute)
 
 Address = Annotated[str, Field(pattern="^0x[0-9a-fA-F]{40}$")]
 Level = Annotated[int, Field(ge=0, le=255, strict=True)]

@@ -67,6 +67,13 @@ class Database:
             yield connection
 
     @contextmanager
+    def viewing(self) -> Iterator[Connection]:
+        """As `reading`; all that is read is of one moment."""
+        with self.engine.connect() as connection:
+            # SQLite reads so anyway.
+            yield connection if self.is_sqlite else connection.execution_options(isolation_level="REPEATABLE READ")
+
+    @contextmanager
     def writing(self) -> Iterator[Connection]:
         """A transaction that is on the disk when the block ends, or undone whole by an exception."""
         with self.engine.connect().execution_options(writes=True) as connection, connection.begin():

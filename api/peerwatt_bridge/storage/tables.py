@@ -218,6 +218,44 @@ notices = Table(
     sqlite_autoincrement=True,
 )
 
+Index("ix_notices_age", notices.c.at_ms)
+
+# The chain as it was followed: blocks with logs, and the newest one of each look. Times in Unix seconds.
+blocks = Table(
+    "blocks",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("hash", LargeBinary(32), nullable=False),
+    Column("time_s", BigInteger, nullable=False),
+    # How many logs of the market it has; without any it only marks how far the chain was followed.
+    Column("logs", Integer, nullable=False),
+)
+
+# What market and registry logged. `account` and `window` are there to find it by.
+events = Table(
+    "events",
+    metadata,
+    Column("block_number", ForeignKey("blocks.number"), primary_key=True, autoincrement=False),
+    Column("log_index", Integer, primary_key=True, autoincrement=False),
+    Column("contract", LargeBinary(20), nullable=False),
+    Column("transaction_hash", LargeBinary(32), nullable=False),
+    Column("name", String(32), nullable=False),
+    Column("account", LargeBinary(20)),
+    Column("window", BigInteger),
+    # By name; words of the contract are integers of up to 256 bits.
+    Column("args", Text, nullable=False),
+    Index("ix_events_window", "name", "window"),
+)
+
+# One row: how far the chain was followed, and up to where it stays.
+following = Table(
+    "following",
+    metadata,
+    Column("id", SmallInteger, primary_key=True, autoincrement=False),
+    Column("head_number", BigInteger, nullable=False),
+    Column("final_number", BigInteger, nullable=False),
+)
+
 commands = Table(
     "commands",
     metadata,

@@ -150,7 +150,7 @@ def to_history(replay: Replay, account: str, head: Head, wallet: WalletWord) -> 
     """An account's history from a replay that followed it."""
     key = account.lower()
     acts = tuple(replay.acts.get(key, ()))
-    rows = {line.window: _settled_row(act, line) for act in acts for line in act.settled}
+    rows = {line.window: settled_row(act, line) for act in acts for line in act.settled}
     rows |= {row.window: row for row in _open_rows(replay, key)}
     return AccountHistory(
         account,
@@ -196,7 +196,8 @@ def sum_of(movements: Iterable[Movement], kind: str) -> int:
     return sum(movement.amount for movement in movements if movement.kind == kind)
 
 
-def _settled_row(act: Act, line: Settled) -> Row:
+def settled_row(act: Act, line: Settled) -> Row:
+    """The row of a window that an act settled."""
     order, payment, fill_wh = line.order, line.payment, line.fill_wh
     sells = order.side == SELL
     # A revoked seller's window is outside its account: it neither delivers nor owes.

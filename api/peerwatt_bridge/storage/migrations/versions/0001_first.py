@@ -22,6 +22,21 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_table(
+        "blocks",
+        sa.Column("number", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("hash", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("time_s", sa.BigInteger(), nullable=False),
+        sa.Column("logs", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("number"),
+    )
+    op.create_table(
+        "following",
+        sa.Column("id", sa.SmallInteger(), autoincrement=False, nullable=False),
+        sa.Column("head_number", sa.BigInteger(), nullable=False),
+        sa.Column("final_number", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_table(
         "leases",
         sa.Column("name", sa.String(length=60), nullable=False),
         sa.Column("holder", sa.String(length=60), nullable=False),
@@ -49,6 +64,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
         sqlite_autoincrement=True,
     )
+    op.create_index("ix_notices_age", "notices", ["at_ms"], unique=False)
     op.create_table(
         "relays",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -144,6 +160,23 @@ def upgrade() -> None:
     )
     op.create_index("ix_commands_meter", "commands", ["meter_id", "id"], unique=False)
     op.create_table(
+        "events",
+        sa.Column("block_number", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("log_index", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("contract", sa.LargeBinary(length=20), nullable=False),
+        sa.Column("transaction_hash", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("name", sa.String(length=32), nullable=False),
+        sa.Column("account", sa.LargeBinary(length=20), nullable=True),
+        sa.Column("window", sa.BigInteger(), nullable=True),
+        sa.Column("args", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["block_number"],
+            ["blocks.number"],
+        ),
+        sa.PrimaryKeyConstraint("block_number", "log_index"),
+    )
+    op.create_index("ix_events_window", "events", ["name", "window"], unique=False)
+    op.create_table(
         "readings",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("meter_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -235,6 +268,8 @@ def downgrade() -> None:
     op.drop_index("ix_readings_meter", table_name="readings")
     op.drop_index(op.f("ix_readings_digest_key"), table_name="readings")
     op.drop_table("readings")
+    op.drop_index("ix_events_window", table_name="events")
+    op.drop_table("events")
     op.drop_index("ix_commands_meter", table_name="commands")
     op.drop_table("commands")
     op.drop_index(op.f("ix_attempts_relay_id"), table_name="attempts")
@@ -250,8 +285,11 @@ def downgrade() -> None:
         "ix_relays_open", table_name="relays", sqlite_where=sa.text("state < 2"), postgresql_where=sa.text("state < 2")
     )
     op.drop_table("relays")
+    op.drop_index("ix_notices_age", table_name="notices")
     op.drop_table("notices")
     op.drop_index(op.f("ix_meters_account"), table_name="meters")
     op.drop_table("meters")
     op.drop_table("leases")
+    op.drop_table("following")
+    op.drop_table("blocks")
     op.drop_table("administration")

@@ -11,7 +11,19 @@ from starlette.concurrency import run_in_threadpool
 
 from peerwatt_bridge import problems
 from peerwatt_bridge.guard.openapi import document
-from peerwatt_bridge.routes import acts, admin, equivocations, health, market, meters, metrics, readings, typed_data
+from peerwatt_bridge.routes import (
+    acts,
+    admin,
+    equivocations,
+    events,
+    health,
+    market,
+    meters,
+    metrics,
+    readings,
+    reads,
+    typed_data,
+)
 from peerwatt_bridge.services.bridge import Bridge
 from peerwatt_bridge.services.waiting import CommandWaits
 
@@ -44,7 +56,7 @@ def create_app(bridge: Bridge) -> FastAPI:
     app.state.waits = CommandWaits(bridge.database)
     problems.install(app)
     bridge.defences.install(app)
-    for routes in (readings, equivocations, acts, typed_data, market, meters, admin, health, metrics):
+    for routes in (readings, equivocations, acts, typed_data, market, reads, events, meters, admin, health, metrics):
         app.include_router(routes.router)
     document(app)
     return app

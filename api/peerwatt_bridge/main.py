@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -18,7 +19,7 @@ from peerwatt_bridge.app import create_app
 from peerwatt_bridge.demo.prepare import StackError, prepare
 from peerwatt_bridge.demo.stack import Stack
 from peerwatt_bridge.logs import set_up_logs
-from peerwatt_bridge.services.bridge import build
+from peerwatt_bridge.services.bridge import Bridge, build
 from peerwatt_bridge.settings import Settings
 from peerwatt_bridge.storage.database import Database, DatabaseError
 
@@ -55,7 +56,20 @@ def serve(
         server_header=False,
         timeout_graceful_shutdown=20,
     )
-    uvicorn.Server(server).run()
+    Server(server, bridge).run()
+
+
+class Server(uvicorn.Server):
+    """A server that ends the streams of events when it is told to stop; it would wait for them."""
+
+    def __init__(self, config: uvicorn.Config, bridge: Bridge) -> None:
+        super().__init__(config)
+        self._bridge = bridge
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stops."""
+        self._bridge.streams.close_all()
+        await super().shutdown(sockets)
 
 
 @app.command()

@@ -56,6 +56,7 @@ class Settings(BaseSettings):
     max_body_bytes: Annotated[int, Field(ge=KIB)] = 1024 * KIB
     max_readings: Annotated[int, Field(ge=1, le=10_000)] = 500
     requests_per_minute: Annotated[int, Field(ge=1, description="Per client address.")] = 1_200
+    max_streams: Annotated[int, Field(ge=1, description="Who may listen to the events at once.")] = 500
     items_per_home_per_day: Annotated[int, Field(ge=1, description="Readings and acts of one home.")] = 2_000
     allowed_origins: Annotated[
         tuple[str, ...], NoDecode, Field(description="Web origins that may call the bridge, by commas; none else.")

@@ -16,6 +16,8 @@ from peerwatt_bridge.services.administration import Administration
 from peerwatt_bridge.services.chain import Chain
 from peerwatt_bridge.services.commands import Commands
 from peerwatt_bridge.services.connections import Connections
+from peerwatt_bridge.services.follower import LEASE as FOLLOWER_LEASE
+from peerwatt_bridge.services.follower import Follower
 from peerwatt_bridge.services.intents import Intents
 from peerwatt_bridge.services.monitor import PAUSE_S, Monitor
 from peerwatt_bridge.services.outbox import Outbox
@@ -24,7 +26,9 @@ from peerwatt_bridge.services.readings import Readings
 from peerwatt_bridge.services.records import Records
 from peerwatt_bridge.services.relayer import Relayer
 from peerwatt_bridge.services.report_relay import ReportRelay
+from peerwatt_bridge.services.streams import Streams
 from peerwatt_bridge.services.taking import Taking
+from peerwatt_bridge.services.views import Views
 from peerwatt_bridge.services.workers import Worker
 from peerwatt_bridge.settings import Settings
 from peerwatt_bridge.storage.database import Database
@@ -47,6 +51,8 @@ class Bridge:
     records: Records
     commands: Commands
     intents: Intents
+    views: Views
+    streams: Streams
     leases: Leases
     outbox: Outbox | None
     relayer: Relayer | None
@@ -73,8 +79,10 @@ class Bridge:
 
     def stop(self) -> None:
         """Lets the workers end their round, and gives back what this process holds."""
+        self.streams.close_all()
         for worker in self.workers:
             worker.stop()
+        self.leases.release(FOLLOWER_LEASE)
         if self.outbox is not None:
             for lease in (self.outbox.lease, keeping.LEASE):
                 self.leases.release(lease)
@@ -123,7 +131,12 @@ def build(
     connections = Connections(database, chain)
     readings = Readings(database, chain, connections, settings.clock_tolerance_s, settings.growth_margin_percent)
     outbox = relayer = None
-    workers = [Worker("clock", chain.read_time, max(settings.tick_s, 1))]
+    streams = Streams(database, settings.max_streams)
+    workers = [
+        Worker("clock", chain.read_time, max(settings.tick_s, 1)),
+        Worker("follower", Follower(database, chain, leases).round, settings.tick_s),
+        Worker("events", streams.poll, settings.tick_s),
+    ]
     if key is not None:
         gateway = chain.gateway
         outbox = Outbox(database, chain, leases, key, lambda mined: judge_items(gateway, mined), settings.resend_s)
@@ -141,6 +154,8 @@ def build(
         Records(database, chain),
         Commands(database),
         Intents(chain),
+        Views(database, chain),
+        streams,
         leases,
         outbox,
         relayer,

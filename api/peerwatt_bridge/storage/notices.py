@@ -11,7 +11,6 @@ from sqlalchemy import Connection, delete, func, insert, select
 from peerwatt_bridge.storage.database import now_ms
 from peerwatt_bridge.storage.tables import notices
 
-
 # Whoever was away for longer has to read everything anew.
 KEPT_MS = 24 * 3_600_000
 # Of PostgreSQL's advisory locks: held from a notice's number to its commit.

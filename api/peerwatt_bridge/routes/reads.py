@@ -1,7 +1,7 @@
 """`/v1/participants`, `/v1/windows`, `/v1/prices`, `/v1/trades` and so on: what everybody may read of the market.
 
-All answer from what was followed of the chain, `at=head` (the default) with everything up to the newest block, `at=final`
-only with what stays.
+All answer from what was followed of the chain: `at=head` (the default) with everything up to the newest block,
+`at=final` only with what stays.
 """
 
 from __future__ import annotations

@@ -171,8 +171,8 @@ def tell_trade(row: Row, clock: MarketClock) -> dict[str, Any]:
 
 def tell_move(row: Row, clock: MarketClock) -> dict[str, Any]:
     """A window that moved a score."""
-    names = ("window", "status", "filled_wh", "delivered_wh", "imported_wh")
-    names += ("score_before", "score_after", "transaction_hash")
+    names = ["window", "status", "filled_wh", "delivered_wh", "imported_wh"]
+    names += ["score_before", "score_after", "transaction_hash"]
     told = {name: getattr(row, name) for name in names}
     return {**told, "start_s": clock.start_s(row.window), "side": SIDES[row.side]}
 
@@ -194,8 +194,8 @@ def tell_standing(state: MarketState, account: str, window: int, price_per_wh: i
         if price_per_wh is not None:
             buying = all_in_price(BUY, price_per_wh, tables.surcharges[index], fee)
             selling = all_in_price(SELL, price_per_wh, tables.haircuts[index], 0)
-        letters, parts = rating(score_from), (tables.surcharges, tables.haircuts, tables.rebates)
-        return asdict(Terms(letters, score_from, *(part[index] for part in parts), fee, buying, selling))
+        surcharge, haircut, rebate = (table[index] for table in (tables.surcharges, tables.haircuts, tables.rebates))
+        return asdict(Terms(rating(score_from), score_from, surcharge, haircut, rebate, fee, buying, selling))
 
     own = band(wallet.score)
     following = terms_of(own + 1) if own + 1 < BANDS else None

@@ -1,4 +1,4 @@
-"""Follows the chain: what market and registry logged goes into the store, and out of it when the chain takes it back."""
+"""Follows the chain: what market and registry logged is stored, and removed when the chain takes it back."""
 
 from __future__ import annotations
 

@@ -46,6 +46,8 @@ class FakeBridge:
         self.commands: list[dict[str, Any]] = []
         self.acks: dict[int, list[dict[str, Any]]] = {}
         self.bad_requests: list[str] = []
+        # As the bridge does, it takes no signed request twice.
+        self.heard: set[str] = set()
         self.changed = asyncio.Event()
         self._runner: web.AppRunner | None = None
 
@@ -152,4 +154,6 @@ class FakeBridge:
         fine = signer == fields["address"] == request.match_info["meter"]
         if not fine:
             self.bad_requests.append(request.raw_path)
-        return bool(fine)
+        new = text not in self.heard
+        self.heard.add(text)
+        return bool(fine and new)

@@ -12,15 +12,19 @@ from pathlib import Path
 import pytest
 import uvicorn
 from eth_account import Account
+from sqlalchemy import select
 
 from api.fixtures import bridge_at, fund_relayer, sqlite_url
 from cli.village import ADA, Village
 from meter_agent.fake_bridge import free_port
 from peerwatt.meter.agent.bridge import BridgeAway, BridgeClient, BridgeRefuses
-from peerwatt.meter.agent.journal import TAKEN, Journal
-from peerwatt.signing import SELL, sign
+from peerwatt.meter.agent.journal import SIGNED, TAKEN, Journal, Kept
+from peerwatt.meter.submission import SignedReport
+from peerwatt.signing import SELL, Report, sign
 from peerwatt_bridge.app import create_app
 from peerwatt_bridge.services.bridge import Bridge
+from peerwatt_bridge.services.commands import CommandKind, give
+from peerwatt_bridge.storage.tables import meters
 
 KEY = Account.from_key(ADA.meter_key)
 
@@ -88,6 +92,40 @@ def test_send__reports_of_the_journal__bridge_takes_each_and_tells_of_it(tmp_pat
     with bridge_at(village, sqlite_url(tmp_path)) as bridge, serving(bridge) as url:
         asyncio.run(talk(url))
     journal.close()
+
+
+def test_commands__given_by_the_bridge__reach_the_meter_and_its_answers_come_back(tmp_path: Path) -> None:
+    village = Village()
+
+    async def talk(url: str, bridge: Bridge) -> None:
+        async with BridgeClient(url, KEY.address, bytes(KEY.key)) as client:
+            # The very same question at once again is one of its own.
+            assert await client.commands(0, 0) == await client.commands(0, 0) == []
+            reading = sign_one(village)
+            assert [result.status for result in await client.send([reading])] != ["refused"]
+            with bridge.database.writing() as connection:
+                meter = connection.execute(select(meters.c.id)).scalar_one()
+                numbers = [
+                    give(connection, meter, KEY.address, CommandKind.PING),
+                    give(connection, meter, KEY.address, CommandKind.RESEND, 5, 7),
+                ]
+            found = await client.commands(0, 5)
+            assert [(command.id, command.kind, command.first_window, command.last_window) for command in found] == [
+                (numbers[0], "ping", None, None), (numbers[1], "resend", 5, 7),
+            ]  # fmt: skip
+            for command in found:
+                await client.acknowledge(command.id, True, "here " + "x" * 500)
+                await client.acknowledge(command.id, True, "here " + "x" * 500)
+            assert await client.commands(0, 0) == []
+
+    def sign_one(village: Village) -> Kept:
+        report = Report(KEY.address, SELL, village.window, (0,))
+        signature = sign(report, village.domain, bytes(KEY.key))
+        digest = "0x" + report.digest(village.domain).hex()
+        return Kept(1, digest, SignedReport(report, signature), SIGNED, None, None, None)
+
+    with bridge_at(village, sqlite_url(tmp_path)) as bridge, serving(bridge) as url:
+        asyncio.run(talk(url, bridge))
 
 
 def test_ask__nobody_or_something_else_there__away_and_says_so() -> None:

@@ -19,6 +19,8 @@ from peerwatt.signing import SELL, Domain
 
 TIMEOUT_S = 30
 POLL_S = 25
+# What a bridge takes as the detail of an acknowledgement.
+MAX_DETAIL = 400
 MAX_ANSWER_BYTES = 4_000_000
 # Longest wait that the bridge may ask for [s].
 MAX_RETRY_AFTER_S = 3600
@@ -97,6 +99,7 @@ class BridgeClient:
         self.url = url
         self._meter, self._key, self._now_s = meter, key, now_s
         self._http: aiohttp.ClientSession | None = None
+        self._signed: dict[tuple[str, str, bytes], int] = {}
 
     async def __aenter__(self) -> Self:
         self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT_S))
@@ -172,7 +175,18 @@ class BridgeClient:
             BridgeAway, BridgeRefuses.
         """
         path = f"/v1/meters/{self._meter}/commands/{number}/ack"
-        await self._ask("POST", path, {"ok": ok, "detail": detail}, own=True)
+        text = detail.replace("\0", " ")
+        shown = text if len(text) <= MAX_DETAIL else f"{text[: MAX_DETAIL - 3]}..."
+        await self._ask("POST", path, {"ok": ok, "detail": shown}, own=True)
+
+    def _time_of(self, method: str, path: str, body: bytes) -> int:
+        """A time for a request of its own: a bridge takes no request twice, and a retry may be in the same second."""
+        now_s = int(self._now_s())
+        request = (method, path, body)
+        time_s = max(now_s, self._signed.get(request, 0) + 1)
+        self._signed = {known: at_s for known, at_s in self._signed.items() if at_s >= now_s}
+        self._signed[request] = time_s
+        return time_s
 
     async def _ask(
         self, method: str, path: str, content: Any = None, *, own: bool = False, timeout_s: float = TIMEOUT_S
@@ -183,7 +197,7 @@ class BridgeClient:
         if content is not None:
             headers["Content-Type"] = "application/json"
         if own:
-            headers["Authorization"] = sign_request(method, path, int(self._now_s()), body, self._key)
+            headers["Authorization"] = sign_request(method, path, self._time_of(method, path, body), body, self._key)
         timeout = aiohttp.ClientTimeout(total=timeout_s)
         try:
             # No redirects: what was signed for this path must not go to another.

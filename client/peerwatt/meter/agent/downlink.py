@@ -34,7 +34,7 @@ class Downlink:
 
     async def obey(self) -> None:
         """Asks for commands until it is cancelled."""
-        backoff = self._pace.backoff()
+        backoff, refused = self._pace.backoff(), 0
         while True:
             try:
                 for command in await self.bridge.commands(self.journal.last_command(), self._pace.poll_s):
@@ -42,12 +42,17 @@ class Downlink:
                     self.journal.keep_command(command.id, ok, detail)
                 await self._tell_outcomes()
                 backoff.reset()
+                refused = 0
                 self._says.end("commands", "the bridge's commands reach this meter again")
             except BridgeAway as away:
                 self._says.begin("commands", f"the bridge: {away}; trying again until it is back")
                 await asyncio.sleep(backoff.next_s(away.retry_after_s))
             except BridgeRefuses as refusal:
-                self._says.begin("commands", f"the bridge has no commands for this meter ({refusal.status}: {refusal})")
+                refused += 1
+                # The first may be a question that an earlier run asked in this very second.
+                if refused > 1:
+                    text = f"the bridge has no commands for this meter ({refusal.status}: {refusal})"
+                    self._says.begin("commands", text)
                 await asyncio.sleep(backoff.next_s())
 
     async def tell(self) -> None:
@@ -63,7 +68,8 @@ class Downlink:
             try:
                 await self.bridge.acknowledge(number, ok, detail)
             except BridgeRefuses as refusal:
-                if refusal.status != 404:
+                # Said again it would be refused again, and hold up the others.
+                if refusal.status not in (400, 404, 409, 422):
                     raise
             self.journal.told_command(number)
 

@@ -9,6 +9,8 @@ TOOLS := .tools
 BIN := $(VENV)/bin
 JOBS ?= 2
 SIZE ?= 20000
+KILLS ?= 1000
+SEED ?= 1
 # What the study's command line gets, e.g. make study ARGS="--seed 7 --windows 4"
 ARGS ?=
 
@@ -129,6 +131,10 @@ test: lint tools  ## lint and all tests
 .PHONY: fuzz
 fuzz: setup  ## long campaigns of the property tests: SIZE=1000000 calls, in JOBS processes
 	PEERWATT_FUZZ=$(SIZE) PEERWATT_JOBS=$(JOBS) $(PYTEST) -m fuzz -s
+
+.PHONY: chaos
+chaos: setup tools  ## kill a bridge KILLS=1000 times between accept, sign, send and confirm: nothing lost, nothing doubled
+	$(BIN)/python tests/api/chaos.py --kills $(KILLS) --seed $(SEED)
 
 .PHONY: gas
 gas: setup  ## gas against its budgets

@@ -36,9 +36,7 @@ class ChainOfVillage(Chain):
 
 
 @contextmanager
-def bridge_at(
-    village: Village, url: str, *, relayer_key: LocalAccount = RELAYER, **settings: Any
-) -> Iterator[Bridge]:
+def bridge_at(village: Village, url: str, *, relayer_key: LocalAccount = RELAYER, **settings: Any) -> Iterator[Bridge]:
     """A bridge whose workers stand still: tests make their rounds."""
     chosen = Settings(_env_file=None, database=url, **{"confirmations": 0, **settings})
     database = Database(url)

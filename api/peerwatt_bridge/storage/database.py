@@ -22,6 +22,8 @@ BUSY_S = 15
 POOL = 20
 # Failures that pass by themselves: a deadlock that PostgreSQL resolved, a lock that SQLite did not get.
 RETRIES = 5
+# A write that failed counts so long, if the like of it is not done before.
+REMEMBER_S = 15
 
 Result = TypeVar("Result")
 
@@ -47,6 +49,8 @@ class Database:
             raise DatabaseError(
                 "the database's URL is none; write sqlite:///bridge.db or postgresql+pg8000://..."
             ) from None
+        # Kinds of writes that failed when they were tried last, and when [s]: a full disk takes some and others not.
+        self._failed: dict[str, float] = {}
         self._busy_s = max(busy_s, 1)
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
         if not self.is_sqlite and parsed.get_backend_name() != "postgresql":
@@ -78,10 +82,13 @@ class Database:
         for tries in range(RETRIES):
             try:
                 with self.writing() as connection:
-                    return work(connection)
+                    result = work(connection)
+                self._failed.pop(work.__qualname__, None)
+                return result
             except DBAPIError as error:
                 waited_s = time.monotonic() - began_s
                 if tries + 1 == RETRIES or waited_s >= self._busy_s or not _passes(error):
+                    self._failed[work.__qualname__] = time.monotonic()
                     raise
                 time.sleep(0.02 * 2**tries)
         raise AssertionError("unreachable")
@@ -114,7 +121,10 @@ class Database:
 
         Raises:
             SQLAlchemyError: it does not.
+            DatabaseError: what failed a short while ago was not done since.
         """
+        if any(time.monotonic() - failed_s < REMEMBER_S for failed_s in list(self._failed.values())):
+            raise DatabaseError("the database did not take the last write; see the log for why, and make room for it")
         with self.writing() as connection:
             connection.exec_driver_sql("SELECT 1")
 

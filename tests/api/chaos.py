@@ -3,8 +3,8 @@
     python tests/api/chaos.py --kills 1000 --seed 1
 
 A life of the bridge is a process forked from this one, so that it starts in no time: the real services, workers and
-HTTP server on a SQLite file, before anvil. It dies by SIGKILL at a random moment, or exactly at a step between accept, sign,
-send and confirm. What it did not answer is sent to the next life, what it did answer is never sent again.
+HTTP server on a SQLite file, before anvil. It dies by SIGKILL at a random moment, or exactly at a step between accept,
+sign, send and confirm. What it did not answer is sent to the next life, what it did answer is never sent again.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ from peerwatt_bridge.storage.database import Database  # noqa: E402
 PAIRS = 4
 ENERGY_WH = 1_000
 # Windows between an order and its delivery: so many lives have time to relay it.
-AHEAD = 16
+AHEAD = 20
 CONFIRMATIONS = 12
 DEEPEST_REORG = 8
 LONGEST_LIFE_S = 2.0
@@ -302,7 +302,7 @@ class Campaign:
         if status == 422 and body["reason"] == "offers: gate closed":
             # No life answered it in time, so none owes it; its window is not sold.
             self.waiting.remove(item)
-            window = item.body["message"]["last_window"]
+            window = item.body["message"]["lastWindow"]
             self._sold = [pair for pair in self._sold if pair[0] != window]
             return True
         assert status == 202, (item.path, status, body)

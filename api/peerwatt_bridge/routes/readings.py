@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from peerwatt.exceptions import BadAmount, BadMessage
@@ -13,11 +14,29 @@ from peerwatt.meter.submission import SignedReport
 from peerwatt.signing import EXPORTS, IMPORTS, Report, Signature
 from peerwatt_bridge.guard.bodies import StrictRoute
 from peerwatt_bridge.problems import Problem, from_refusal
-from peerwatt_bridge.routes.dependencies import BridgeOf, translating
+from peerwatt_bridge.routes.compact import MEDIA_TYPE, compact_route, decode
+from peerwatt_bridge.routes.dependencies import BridgeOf, get_bridge, translating
+from peerwatt_bridge.services.bridge import Bridge
 from peerwatt_bridge.services.readings import MAX_WINDOWS, Outcome
 from peerwatt_bridge.services.records import ReadingRecord
 
-router = APIRouter(prefix="/v1/readings", tags=["readings"], route_class=StrictRoute)
+
+def take_compact(request: Request, body: bytes) -> Results:
+    """The readings of a CBOR body."""
+    bridge = get_bridge(request)
+    if len(body) > bridge.settings.max_body_bytes:
+        raise Problem(
+            413,
+            "too-large",
+            "The body is too large",
+            f"at most {bridge.settings.max_body_bytes} bytes; send it in parts",
+        )
+    signed = decode(body)
+    _check_count(bridge, len(signed))
+    return _accept(bridge, signed)
+
+
+router = APIRouter(prefix="/v1/readings", tags=["readings"], route_class=compact_route(take_compact, StrictRoute))
 
 # OBIS codes of the registers.
 SIDES = {"1.8.0": IMPORTS, "2.8.0": EXPORTS}
@@ -25,6 +44,9 @@ DECIMALS = {"kWh": 3, "Wh": 0}
 _NUMBER = re.compile(r"([0-9]{1,15})(?:\.([0-9]{1,9}))?")
 MAX_TEXT = 32
 Digest = Annotated[str, Path(pattern="^0x[0-9a-f]{64}$", description="Digest of the report, as its answer said.")]
+
+
+CBOR_BODY = {"requestBody": {"content": {MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}}}}
 
 
 class Reading(BaseModel):
@@ -114,33 +136,21 @@ class Page(BaseModel):
     next: int | None
 
 
-@router.post("", status_code=202, response_model=Results)
+@router.post("", status_code=202, response_model=Results, openapi_extra=CBOR_BODY)
 def take_readings(body: Reading | Batch, bridge: BridgeOf) -> Any:
     """Takes one reading or many. When this answers, they are kept on disk.
 
     A single reading that is refused is a problem; among many, each has its own result.
     """
     sent = body.readings if isinstance(body, Batch) else [body]
-    if len(sent) > bridge.settings.max_readings:
-        raise Problem(
-            413,
-            "too-many-readings",
-            "Too many readings at once",
-            f"there are {len(sent)} readings, at most {bridge.settings.max_readings} go at once; send them in parts",
-            {"readings": len(sent), "most": bridge.settings.max_readings},
-        )
+    _check_count(bridge, len(sent))
     signed = []
     for place, reading in enumerate(sent):
         try:
             signed.append(reading.to_signed())
         except (BadAmount, BadMessage) as error:
             raise _malformed(place, len(sent), str(error)) from error
-    with translating():
-        outcomes = bridge.taking.take_readings(signed)
-    if not isinstance(body, Batch) and outcomes[0].error is not None:
-        raise from_refusal(outcomes[0].error)
-    bridge.wake()
-    return Results(results=[to_result(outcome) for outcome in outcomes])
+    return _accept(bridge, signed, alone=not isinstance(body, Batch))
 
 
 @router.get("/{digest}", response_model=Record)
@@ -216,6 +226,27 @@ def to_record(record: ReadingRecord) -> Record:
         transaction=record.transaction,
         block=record.block,
     )
+
+
+def _check_count(bridge: Bridge, count: int) -> None:
+    if count > bridge.settings.max_readings:
+        raise Problem(
+            413,
+            "too-many-readings",
+            "Too many readings at once",
+            f"there are {count} readings, at most {bridge.settings.max_readings} go at once; send them in parts",
+            {"readings": count, "most": bridge.settings.max_readings},
+        )
+
+
+def _accept(bridge: Bridge, signed: Sequence[SignedReport], *, alone: bool = False) -> Results:
+    """Keeps readings; of one that came alone, a refusal is the answer."""
+    with translating():
+        outcomes = bridge.taking.take_readings(signed)
+    if alone and outcomes[0].error is not None:
+        raise from_refusal(outcomes[0].error)
+    bridge.wake()
+    return Results(results=[to_result(outcome) for outcome in outcomes])
 
 
 def _malformed(place: int, count: int, text: str) -> Problem:

@@ -133,6 +133,7 @@ class Readings:
         outcomes: dict[int, Outcome] = {}
         moved: dict[tuple[int, int], tuple[int, int]] = {}
         told: list[dict[str, Any]] = []
+        new = _New()
         for place, digest, meter, item in work:
             report = item.report
             mine = kept[meter.id, report.side]
@@ -140,11 +141,11 @@ class Readings:
             if twin is not None:
                 outcomes[place] = Outcome(digest, Status(twin.status), duplicate=True)
                 continue
+            if report.first_window < newest[meter.id, report.side][0]:
+                # It is compared with what is in the table.
+                new.write(connection)
             verdict = self._judge(connection, meter, report, mine, newest[meter.id, report.side])
-            reading_id = _insert(connection, meter, item, digest, verdict)
-            for other, window, theirs_wh, ours_wh in verdict.against:
-                _accuse(connection, meter, report.side, window, (other, theirs_wh), (reading_id, ours_wh))
-            mine.append(_Known(reading_id, report, int(verdict.status)))
+            mine.append(new.add(meter, item, digest, verdict))
             end = report.first_window + len(report.growths_wh)
             if verdict.status == Status.RECEIVED and end >= newest[meter.id, report.side][0]:
                 moved[meter.id, report.side] = newest[meter.id, report.side] = (end, report.registers[-1])
@@ -156,6 +157,7 @@ class Readings:
                 .where(registers.c.meter_id == meter_id, registers.c.side == side)
                 .values(window=window, register_wh=register_wh)
             )
+        new.write(connection)
         if told:
             notify(connection, "readings", [{"readings": told}])
         return outcomes
@@ -265,11 +267,15 @@ def _read_overlapping(
 ) -> dict[tuple[int, int], list[_Known]]:
     """What is kept of the same meters at the same time."""
     addresses = {meter.id: meter.address for meter, _ in pairs}
-    low = min(report.first_window for _, report in pairs) - MAX_WINDOWS
+    low = min(report.first_window for _, report in pairs)
     high = max(report.first_window + len(report.growths_wh) for _, report in pairs)
     rows = connection.execute(
         select(readings).where(
-            readings.c.meter_id.in_(addresses), readings.c.first_window >= low, readings.c.first_window <= high
+            readings.c.meter_id.in_(addresses),
+            # The index finds by first windows alone; what ended before all of these says nothing of them.
+            readings.c.first_window >= low - MAX_WINDOWS,
+            readings.c.first_window <= high,
+            reading_end >= low,
         )
     )
     kept: dict[tuple[int, int], list[_Known]] = defaultdict(list)
@@ -284,24 +290,46 @@ def _read_newest(connection: Connection, meter_ids: Iterable[int]) -> dict[tuple
     return {(row.meter_id, row.side): (row.window, row.register_wh) for row in rows}
 
 
-def _insert(connection: Connection, meter: Meter, item: SignedReport, digest: bytes, verdict: _Verdict) -> int:
-    report = item.report
-    inserted = connection.execute(
-        insert(readings).values(
-            meter_id=meter.id,
-            side=report.side,
-            first_window=report.first_window,
-            windows=len(report.growths_wh),
-            registers=pack_registers(report.registers),
-            signature=item.signature.to_compact(),
-            digest_key=key_of(digest),
-            status=int(verdict.status),
-            reason=verdict.reason,
-            received_ms=now_ms(),
+class _New:
+    """Readings that are judged and not written yet: they are written together."""
+
+    def __init__(self) -> None:
+        self._rows: list[dict[str, Any]] = []
+        self._known: list[tuple[_Known, Meter, _Verdict]] = []
+
+    def add(self, meter: Meter, item: SignedReport, digest: bytes, verdict: _Verdict) -> _Known:
+        """One more; its id comes when it is written."""
+        report = item.report
+        self._rows.append(
+            {
+                "meter_id": meter.id,
+                "side": report.side,
+                "first_window": report.first_window,
+                "windows": len(report.growths_wh),
+                "registers": pack_registers(report.registers),
+                "signature": item.signature.to_compact(),
+                "digest_key": key_of(digest),
+                "status": int(verdict.status),
+                "reason": verdict.reason,
+                "received_ms": now_ms(),
+            }
         )
-    )
-    assert inserted.inserted_primary_key is not None
-    return int(inserted.inserted_primary_key[0])
+        known = _Known(0, report, int(verdict.status))
+        self._known.append((known, meter, verdict))
+        return known
+
+    def write(self, connection: Connection) -> None:
+        """Writes what was added, and what it accuses."""
+        if not self._rows:
+            return
+        query = insert(readings).returning(readings.c.id, sort_by_parameter_order=True)
+        ids = connection.execute(query, self._rows).scalars().all()
+        for (known, _, _), reading_id in zip(self._known, ids, strict=True):
+            known.id = int(reading_id)
+        for known, meter, verdict in self._known:
+            for other, window, theirs_wh, ours_wh in verdict.against:
+                _accuse(connection, meter, known.report.side, window, (other, theirs_wh), (known.id, ours_wh))
+        self._rows, self._known = [], []
 
 
 def _accuse(

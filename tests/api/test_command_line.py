@@ -178,3 +178,4 @@ def test_sell__bridge_none__directly_and_gas_money_is_missed(
     monkeypatch.setenv("PEERWATT_BRIDGE", "none")
     wire.away = True
     run("sell", "1kWh", "--price", "80", "--account", "ems", "--for", ADA.account, "--yes", expect=6)
+

@@ -93,7 +93,8 @@ class Agent:
         known = self.journal.market()
         assert known is not None
         self._window_s = known[1]
-        self._watch = Watch(self.mapping.registers, self._window_s, self._says, self._pace.fall_s)
+        limit_w = int(self.mapping.limit_kw * 1000)
+        self._watch = Watch(self.mapping.registers, self._window_s, self._says, self._pace.fall_s, limit_w)
         for side, register in self._watch.registers.items():
             last = self.journal.last_boundary(side)
             register.floor_wh = 0 if last is None else last[1]

@@ -83,6 +83,10 @@ async def _listen_mqtt(
                 says.end("source", f"connected to {source.name} again")
                 await _hand_over(client, source.nudges, handler)
         except aiomqtt.MqttError as error:
+            # Asked to end while it connects, aiomqtt tells its own error instead.
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise asyncio.CancelledError from error
             says.begin("source", f"{source.name}: {_one_line(error)}; trying again until it is back")
         await asyncio.sleep(backoff.next_s())
 

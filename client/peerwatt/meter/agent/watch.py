@@ -16,6 +16,9 @@ from peerwatt.units import format_energy
 # So many lower values in a row, for so long, are a counter that fell; less may be a device that just started.
 FALLS = 3
 FALL_S = 60
+# Devices publish in steps and in bursts: so much more time may lie behind a growth.
+BURST_S = 60
+HOUR_S = 3600
 
 
 class NoRegister(ValueError):
@@ -136,13 +139,19 @@ class Watch:
     """All registers of a mapping."""
 
     def __init__(
-        self, registers: Sequence[Register], window_seconds: int, says: Says, fall_s: float = FALL_S
+        self,
+        registers: Sequence[Register],
+        window_seconds: int,
+        says: Says,
+        fall_s: float = FALL_S,
+        limit_w: int | None = None,
     ) -> None:
         """
         Args:
             fall_s: how long a counter may be below what it was, until that is for good [s].
+            limit_w: what flows at most [W]; None for anything.
         """
-        self._fall_s = fall_s
+        self._fall_s, self._limit_w = fall_s, limit_w
         self.registers = {register.side: RegisterWatch(register, window_seconds) for register in registers}
         self._window_s = window_seconds
         self._says = says
@@ -193,10 +202,28 @@ class Watch:
         if fall is not None:
             self._take_fall(watch, fall, time_s)
             return
+        jump = None if time_s is None else self._jump(watch, energy_wh, time_s)
+        if jump is not None:
+            # Believed once, it would make every right value after it a fall, and end the meter for good.
+            self._complain(watch, jump)
+            return
         watch.falls, watch.problem, watch.current_wh = 0, None, energy_wh
         self._says.end(watch, f"{watch.counter.address} has a value again: {format_energy(int(energy_wh))}")
         if time_s is not None:
             watch.memory.see(Seen(time_s, energy_wh))
+
+    def _jump(self, watch: CounterWatch, energy_wh: Decimal, time_s: float) -> str | None:
+        """What a value jumps over, in words; None if so much can have flowed."""
+        before = watch.memory.newest
+        if before is None or self._limit_w is None:
+            return None
+        passed_s = max(time_s - before.time_s, 0) + BURST_S
+        if energy_wh - before.energy_wh <= self._limit_w * Decimal(passed_s) / HOUR_S:
+            return None
+        return (
+            f"it jumps from {format_energy(int(before.energy_wh))} to {format_energy(int(energy_wh))}, more than "
+            f"{self._limit_w / 1000:g} kW can (power_kw); such values are passed over, check the unit"
+        )
 
     def _take_fall(self, watch: CounterWatch, fall: str, time_s: float | None) -> None:
         if time_s is None:

@@ -2,8 +2,8 @@
 
     python scripts/bench_bridge.py [--readings 10000] [--queue 100000] [--orders 50]
 
-A bridge as a process of its own, on SQLite with full synchronisation, asked over kept-alive HTTP. Beside each figure are
-its floors on the same machine: a bare FastAPI route for the same JSON, and recovering the signatures alone.
+A bridge as a process of its own, on SQLite with full synchronisation, asked over kept-alive HTTP. Beside each figure
+are its floors on the same machine: a bare FastAPI route for the same JSON, and recovering the signatures alone.
 """
 
 from __future__ import annotations

@@ -24,13 +24,6 @@ from peerwatt_bridge.services.records import ReadingRecord
 def take_compact(request: Request, body: bytes) -> Results:
     """The readings of a CBOR body."""
     bridge = get_bridge(request)
-    if len(body) > bridge.settings.max_body_bytes:
-        raise Problem(
-            413,
-            "too-large",
-            "The body is too large",
-            f"at most {bridge.settings.max_body_bytes} bytes; send it in parts",
-        )
     signed = decode(body)
     _check_count(bridge, len(signed))
     return _accept(bridge, signed)

@@ -26,6 +26,7 @@ from eth_utils.exceptions import ValidationError
 from peerwatt.node.accounts import BALANCE_WEI, BLOCK_GAS_LIMIT, CHAIN_ID, dev_accounts
 from peerwatt.node.clock import ChainClock
 from peerwatt.node.errors import STARTED, InvalidParams, NodeSetupError, RpcError
+from peerwatt.node.operations import QuickVM
 from peerwatt.node.pool import Pool, check_transaction
 from peerwatt.node.store import Store
 
@@ -370,7 +371,7 @@ class LocalChain:
         self._keep()
 
     def _vm(self, header: BlockHeaderAPI) -> PragueVM:
-        return PragueVM(header, self._chaindb, self._context, ConsensusContext(self._store.db))
+        return QuickVM(header, self._chaindb, self._context, ConsensusContext(self._store.db))
 
     # Snapshots
 

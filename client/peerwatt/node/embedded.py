@@ -9,6 +9,7 @@ from eth_tester import EthereumTester, PyEVMBackend
 from web3 import EthereumTesterProvider, Web3
 
 from peerwatt.node.accounts import BLOCK_GAS_LIMIT
+from peerwatt.node.operations import QuickVM
 
 GENESIS_ACCOUNTS = 10
 GENESIS_BALANCE_WEI = 10**24
@@ -35,7 +36,7 @@ class EmbeddedChain:
         state = PyEVMBackend.generate_genesis_state(
             overrides={"balance": GENESIS_BALANCE_WEI}, num_accounts=GENESIS_ACCOUNTS
         )
-        self.tester = EthereumTester(PyEVMBackend(genesis_parameters=genesis, genesis_state=state))
+        self.tester = EthereumTester(PyEVMBackend(genesis, state, vm_configuration=((0, QuickVM),)))
         self.w3 = Web3(EthereumTesterProvider(self.tester))
         self.accounts = [str(account) for account in self.w3.eth.accounts]
         if start_time_s is not None:

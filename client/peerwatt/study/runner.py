@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from web3 import HTTPProvider, Web3
 
+from peerwatt.audit.collector import collect_rarely
 from peerwatt.audit.report import HOLDS, Report
 from peerwatt.audit.rpc import HttpTransport
 from peerwatt.audit.run import audit_market
@@ -120,7 +121,7 @@ def play(options: StudyOptions, console: Console) -> StudyResult:
     if venue.note:
         console.print(venue.note, style="yellow", highlight=False)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
+    with Progress(*columns, console=console, transient=True) as progress, collect_rarely():
         chain_started = time.perf_counter()
         stage = Stage(venue.w3, venue.cast, config)
         stage.publish()

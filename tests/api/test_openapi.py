@@ -33,6 +33,7 @@ from peerwatt_bridge.guard.bodies import StrictRoute
 from peerwatt_bridge.problems import MEDIA_TYPE, TYPES
 from peerwatt_bridge.services.bridge import Bridge
 from peerwatt_bridge.services.commands import CommandKind
+from peerwatt_bridge.services.follower import Follower
 
 FUZZ = int(os.environ.get("PEERWATT_FUZZ") or 0)
 # Of each operation, once with good and once with bad values.
@@ -55,8 +56,11 @@ def schema(village_once: Village, tmp_path_factory: pytest.TempPathFactory) -> I
     with bridge_at(village_once, sqlite_url(tmp_path_factory.mktemp("openapi")), **limits) as bridge:
         app = create_app(bridge)
         loaded = schemathesis.openapi.from_asgi("/openapi.json", app)
+        # A stream has no end; tests/api/test_events.py listens to it.
+        loaded = loaded.exclude(path="/v1/events")
         bridge.administration.give_command(ADA.meter, CommandKind.PING, None, None, "test")
         sent = reading(village_once, ADA, ended(village_once), 0, 9_000)
+        Follower(bridge.database, bridge.chain, bridge.leases).round()
         with client_of(bridge) as client:
             [kept] = post(client, sent)
         loaded.digest = kept["digest"]

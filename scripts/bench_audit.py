@@ -34,8 +34,9 @@ from peerwatt.audit.rpc import HttpTransport
 from peerwatt.market.deployment import Deployment
 
 SIZES = {"small": Size(100, 1), "medium": Size(200, 5), "large": Size(1_000, 10)}
-# Every home orders for every window by itself, each seller reports each one: a signature for each of them.
-SINGLE = {"single": Size(200, 5, single=True)}
+# As many participant-windows as large, by the homes of medium: what memory does not grow with.
+# single: every home orders for every window by itself, each seller reports each one: a signature for each of them.
+OTHERS = {"long": Size(200, 50), "single": Size(200, 5, single=True)}
 # What eth_getLogs is asked for at once, in the loops.
 BLOCKS_AT_ONCE = 1_000
 HEADINGS = (
@@ -212,7 +213,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("out/bench"), help="where the chains are kept")
     parser.add_argument("--runs", type=int, default=3, help="of each, in turns")
-    parser.add_argument("--only", choices=[*SIZES, *SINGLE], help="one size")
+    parser.add_argument("--only", choices=[*SIZES, *OTHERS], help="one size")
     parser.add_argument("--measure", choices=list(WORK), help=argparse.SUPPRESS)
     parser.add_argument("--rpc", help=argparse.SUPPRESS)
     parser.add_argument("--manifest", type=Path, help=argparse.SUPPRESS)
@@ -222,7 +223,7 @@ def main() -> None:
     console = Console(soft_wrap=True)
     engine = choose_engine()
     console.print(f"node: {engine}; seconds: wall / processors, medians of {options.runs} runs in turns")
-    sizes = {name: size for name, size in {**SIZES, **SINGLE}.items() if options.only in (None, name)}
+    sizes = {name: size for name, size in {**SIZES, **OTHERS}.items() if options.only in (None, name)}
     rows = {name: bench(name, size, options.out, engine, options.runs, console) for name, size in sizes.items()}
     table = Table(box=None, title="audit, plain web3 loop, downloading alone")
     for heading in HEADINGS:

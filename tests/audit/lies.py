@@ -276,6 +276,17 @@ STATE = (
         "EnergyMarket.wallets({ada}) is ",
     ),
     Tampering(
+        "the result of a window that is over changed in a view",
+        lambda scene: in_view(
+            scene.manifest.market,
+            "results(uint256)",
+            scene.log("WindowClosed", SILENT).raw["topics"][1],
+            change=lambda word: word + 1,
+        ),
+        "storage",
+        "EnergyMarket.results(",
+    ),
+    Tampering(
         "a book changed in a view",
         lambda scene: in_view(
             scene.manifest.market, "entries(uint256,uint256)", *open_entry(scene), change=lambda word: word + (1 << 112)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,48 +10,28 @@ from typing import Any
 
 from peerwatt.audit.ahead import ReadAhead
 from peerwatt.audit.checkpoint import Checkpoint, Unusable
-from peerwatt.audit.checks import PROMISES, Check, check_promises
+from peerwatt.audit.checks import Check
 from peerwatt.audit.chunks import headers_hash, read_block
 from peerwatt.audit.collector import collect_rarely
+from peerwatt.audit.course import Course
 from peerwatt.audit.crosscheck import crosscheck
-from peerwatt.audit.delivered import Delivered
 from peerwatt.audit.failures import SourceContradiction, SourceIncomplete, SourcesDisagree
-from peerwatt.audit.flows import TokenFlows
+from peerwatt.audit.findings import EVERY_CLASS, Findings
 from peerwatt.audit.history import Block, Chunk
 from peerwatt.audit.identity import Origin, check_identity, find_origin, find_scores
-from peerwatt.audit.merit_order import MeritOrders
-from peerwatt.audit.readings import read_word, tell_apart
 from peerwatt.audit.replay import Divergence, Replay
-from peerwatt.audit.report import SHOWN, Report
-from peerwatt.audit.signers import Bindings, SignerPool
+from peerwatt.audit.report import Report
+from peerwatt.audit.signers import SignerPool
 from peerwatt.audit.source import History, read_history
-from peerwatt.audit.stakes import Stakes
-from peerwatt.audit.state import Comparison, Difference, compare_state
 from peerwatt.audit.subject import describe_market, read_currency
 from peerwatt.audit.tables import ParquetTables
-from peerwatt.audit.totals import add_up
 from peerwatt.audit.transport import RpcError, Transport
 from peerwatt.market.deployment import Deployment
+from peerwatt.reference.forgetting import forget_windows
 
-EVERY_CLASS = 2**64 - 1
-TOKENS = "the token moved what the market says, and nothing else left the market"
-# The getter of the classes, which nobody can compare while they are not known.
-ACCEPTED = "accepted_classes"
 READING, COMPARING = "reading the chain", "comparing the storage"
-# What an audit has come to at the end of a chunk, besides the replay.
-STATE = (
-    "merit",
-    "flows",
-    "bindings",
-    "transactions",
-    "logs",
-    "callers",
-    "headers",
-    "authentic",
-    "_forged",
-    "delivered",
-)
-_PLACE = re.compile(r"block (\d+), transaction (0x[0-9a-f]{64})")
+# What a checkpoint keeps of the replay, besides the reference.
+REPLAYED = ("counts", "enlisted", "unchecked")
 
 
 @dataclass(frozen=True)
@@ -78,10 +56,7 @@ class Audit:
 
     Attributes:
         replay: the market done again.
-        merit: the second clearing.
-        flows: the token's logs beside the market's.
-        callers: whoever called the contracts, lower case.
-        headers: how many blocks with logs were read.
+        course: what it has come to besides.
     """
 
     def __init__(
@@ -119,16 +94,7 @@ class Audit:
         accepted = EVERY_CLASS if classes is None else classes
         predecessor = find_scores(transport, self.origin, lambda: self._block)
         self.replay = Replay(deployment, deployed.time_s, accepted, predecessor)
-        self.merit = MeritOrders()
-        self.flows = TokenFlows(deployment.market)
-        self.bindings = Bindings()
-        self.transactions = 0
-        self.logs = 0
-        self.callers: set[str] = set()
-        self.headers = 0
-        self.authentic: Counter[bool | None] = Counter()
-        self._forged: list[str] = []
-        self.delivered = Delivered()
+        self.course = Course(deployment.market)
         self._workers = workers
         self._block = deployment.block
         self._second = second
@@ -141,7 +107,6 @@ class Audit:
         self._checkpoint = Checkpoint(checkpoint, deployment, second is not None, predecessor) if checkpoint else None
         self._at: Block | None = None
         self._disagreement: str | None = None
-        self._first_difference: Difference | None = None
         self._hashed = False
 
     def run(self, last_block: int | str | None = None, on_progress: OnProgress | None = None) -> Report:
@@ -159,7 +124,7 @@ class Audit:
         currency = read_currency(self.transport, self.deployment.token)
         identity = [*self._also, *self._identify(history.last)]
         stopped: str | None = None
-        pool = SignerPool(self.replay.domain, self.deployment.market, self._workers, self.bindings)
+        pool = SignerPool(self.replay.domain, self.deployment.market, self._workers, self.course.bindings)
         try:
             with collect_rarely():
                 self._replay(history, pool, progress)
@@ -178,7 +143,20 @@ class Audit:
             self._save_checkpoint()
         progress(Progress(history.last.number, self.deployment.block, history.last.number, COMPARING))
         market = describe_market(self.deployment, self._manifest, currency)
-        return self._report(market, history.last, identity, stopped)
+        findings = Findings(
+            self.transport,
+            self.deployment,
+            self.replay,
+            self.course,
+            self.origin,
+            history.last,
+            self._block,
+            self._hashed,
+            self._second is not None,
+            self._disagreement,
+            stopped,
+        )
+        return findings.report(market, identity)
 
     def _contradicted(
         self, block: int | None, transaction: str | None, log_index: int | None, expected: str, found: str
@@ -214,13 +192,13 @@ class Audit:
         self._at = history.after = saved.end
 
     def _take_state(self) -> dict[str, Any]:
-        own = {f"audit.{name}": getattr(self, name) for name in STATE}
-        replay = {f"replay.{name}": getattr(self.replay, name) for name in ("counts", "unchecked")}
+        own = {f"course.{name}": value for name, value in vars(self.course).items()}
+        replay = {f"replay.{name}": getattr(self.replay, name) for name in REPLAYED}
         acts = {f"acts.{name}": value for name, value in vars(self.replay.acts).items() if name != "domain"}
         return {**own, **replay, **acts}
 
     def _put_state(self, state: dict[str, Any]) -> None:
-        owners = {"audit": self, "replay": self.replay, "acts": self.replay.acts}
+        owners = {"course": self.course, "replay": self.replay, "acts": self.replay.acts}
         for key, value in state.items():
             owner, _, name = key.partition(".")
             setattr(owners[owner], name, value)
@@ -237,8 +215,7 @@ class Audit:
     @property
     def _is_clean(self) -> bool:
         """Whether nothing is violated so far; another audit is to see a violation with its own eyes."""
-        found = self._forged or self.flows.violations or self.merit.disagreements
-        return self.replay.divergence is None and not found
+        return self.replay.divergence is None and not self.replay.market.past.violations and self.course.is_clean
 
     # Reading and doing again
 
@@ -263,138 +240,22 @@ class Audit:
                     self._checkpoint.save_now_and_then(chunk.end, self._take_state)
 
     def _follow(self, chunk: Chunk, pool: SignerPool, progress: Callable[[], None]) -> None:
-        market, registry = self.replay.market, self.replay.registry
+        course, replay = self.course, self.replay
         for transaction, block, found in pool.ahead(chunk.pairs()):
             self._block = block.number
-            logged, settled, enlisted = len(market.log), len(market.ledger), len(registry.log)
-            self.replay.run([(transaction, block, found)])
-            if self.replay.divergence is not None:
+            replay.run([(transaction, block, found)])
+            if replay.divergence is not None:
                 # What the token says of the blocks before may tell of something earlier.
-                self.flows.follow(chunk.transactions, chunk.transfers, block.number)
+                course.flows.follow(chunk.transactions, chunk.transfers, block.number)
                 return
-            self.transactions += 1
-            self.logs += len(transaction.logs)
-            self.callers.add(transaction.sender)
-            self.callers.update(call.caller for call in transaction.calls or ())
-            self.authentic[transaction.authentic] += 1
-            if transaction.authentic is False:
-                place = f"block {block.number}, transaction 0x{transaction.hash.hex()}"
-                self._forged.append(f"{place}: hash and sender do not follow from its content")
-            self.merit.follow(market.log[logged:])
-            self.delivered.count(market.ledger[settled:], market)
+            course.follow(transaction, block, replay)
             if self._tables is not None:
-                events = market.log[logged:], registry.log[enlisted:]
-                self._tables.follow(transaction, block, self.replay, *events, market.ledger[settled:])
+                self._tables.follow(transaction, block, replay)
+            replay.forget()
             progress()
-        self.flows.follow(chunk.transactions, chunk.transfers)
-        self.headers += len(chunk.blocks)
-
-    # What was found
-
-    def _report(self, market: dict[str, Any], last: Block, identity: list[Check], stopped: str | None) -> Report:
-        checks = [*identity, *self._checks(last, stopped)]
-        unchecked = self.replay.unchecked
-        totals = add_up(self.replay, self.transactions, self.delivered.by_class, self.flows.given)
-        return Report(
-            market=market,
-            block={"number": last.number, "hash": f"0x{last.hash.hex()}", "time_s": last.time_s},
-            checks=tuple(checks),
-            totals=totals,
-            divergence=self._first_divergence(checks, identity, last),
-            unchecked=tuple(unchecked[:SHOWN]),
-            unchecked_count=len(unchecked),
-            incomplete=() if stopped is None else (stopped,),
-        )
-
-    def _first_divergence(self, checks: list[Check], identity: list[Check], last: Block) -> Divergence | None:
-        """Where the replay left the chain; else what the first violated check found, as far as it tells a place."""
-        diverged, told = self.replay.divergence, self.flows.violations
-        if diverged is not None:
-            earlier = _PLACE.search(told[0]) if told else None
-            if earlier is None or int(earlier[1]) >= diverged.block:
-                return diverged
-            return Divergence(int(earlier[1]), earlier[2], None, TOKENS, told[0])
-        check = next((check for check in checks if check.status == "violated"), None)
-        if check is None:
-            return None
-        if check.name == "storage" and self._first_difference is not None:
-            return self._stored_otherwise(self._first_difference, last)
-        found = check.violations[0]
-        place = _PLACE.search(found)
-        block = self.deployment.block if check in identity else int(place[1]) if place else last.number
-        amount = self.flows.at_stake if check.name == "tokens" else 0
-        return Divergence(block, place[2] if place else "", None, check.what, found, amount=amount)
-
-    def _stored_otherwise(self, difference: Difference, last: Block) -> Divergence:
-        expected, found = (
-            read_word(difference.view, difference.getter, word) for word in (difference.expected, difference.found)
-        )
-        stake = Stakes(self.replay.market).of_difference(expected, found)
-        words = tell_apart(expected, found)
-        return Divergence(last.number, "", None, *words, stake.energy_wh, stake.amount)
-
-    def _checks(self, last: Block, stopped: str | None) -> Iterator[Check]:
-        diverged = self.replay.divergence
-        if diverged is not None:
-            stopped = f"the replay ended at its first divergence, in block {diverged.block}"
-        elif stopped is not None:
-            stopped = f"the replay ended after block {self._block}"
-        yield self._check_classes()
-        if self._second is not None:
-            what = "a second node tells the same history, log by log"
-            told = [self._disagreement] if self._disagreement else []
-            yield Check.made("two_nodes", None, what, self.logs, told, stopped)
-        what = "the hash of each block with logs follows from its header, its time included"
-        text = None if self._hashed else "headers of this chain do not hash to its blocks' hashes: times are the node's"
-        yield Check.made("headers", None, what, self.headers if self._hashed else 0, (), text or stopped)
-        what = "each transaction has the hash and the signature that its content needs"
-        unsigned = self.authentic[None]
-        text = f"the node gave no signature of {unsigned} transactions" if unsigned else stopped
-        yield Check.made("transactions", None, what, self.authentic[True], self._forged, text)
-        what = "every call, done again, logs what the chain logged, to the byte"
-        replayed = []
-        if diverged is not None and self._disagreement is None:
-            replayed = [f"block {diverged.block}: {diverged.expected} expected, {diverged.found} found"]
-        yield Check.made("replay", None, what, self.transactions, replayed, stopped)
-        what = "every order, cancel, report, withdrawal and mandate was signed by who had to sign it"
-        unseen = f"{len(self.replay.unchecked)} transactions went unseen" if self.replay.unchecked else stopped
-        yield Check.made("signatures", 1, what, self.replay.acts.signatures, (), unseen)
-        what = "a second clearing by merit order comes to the same price, energy and shares"
-        disagreements = [f"window {window}: {text}" for window, text in self.merit.disagreements]
-        yield Check.made("second_clearing", 1, what, self.merit.windows, disagreements, stopped)
-        yield Check.made("tokens", 3, TOKENS, self.flows.moves, self.flows.violations, stopped)
-        if stopped is None:
-            yield from check_promises(self.replay.market)
-        else:
-            for invariant, (promise, proves, _) in PROMISES.items():
-                yield Check.made(invariant.__name__, promise, proves, 0, (), stopped)
-        yield self._check_state(last, stopped)
-
-    @property
-    def _classes_known(self) -> bool:
-        return self.origin is not None and self.origin.accepted_meter_classes is not None
-
-    def _check_classes(self) -> Check:
-        what = "meters enrolled first are of the classes that the registry was deployed with"
-        known = self._classes_known
-        text = None if known else "the registry's constructor arguments were not found: any class was taken as accepted"
-        return Check.made("meter_classes", None, what, int(known), (), text)
-
-    def _check_state(self, last: Block, stopped: str | None) -> Check:
-        what = "every storage word of the contracts is the replay's"
-        found = Comparison(0, ())
-        if stopped is None:
-            market, registry, given = self.replay.market, self.replay.registry, self.flows.given
-            try:
-                unknown: set[object] = {("nonces", (account,)) for account in self.replay.acts.unsure_nonces}
-                if not self._classes_known and registry.accepted_classes == EVERY_CLASS:
-                    unknown.add(ACCEPTED)
-                found = compare_state(
-                    self.transport, self.deployment, last, market, registry, given, self.callers, unknown
-                )
-            except SourceIncomplete as error:
-                stopped = str(error)
-        self._first_difference = next(iter(found.differences), None)
-        violations = [f"{one.view} is {one.found:#x}, {one.expected:#x} expected" for one in found.differences]
-        text = f"{found.refused_count} words were refused: {found.refused}" if found.refused else stopped
-        return Check.made("storage", None, what, found.compared, violations, text)
+        over = forget_windows(replay.market)
+        course.closed.keep(over)
+        if self._tables is not None:
+            self._tables.close_windows(over)
+        course.flows.follow(chunk.transactions, chunk.transfers)
+        course.headers += len(chunk.blocks)

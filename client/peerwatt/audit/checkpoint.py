@@ -20,12 +20,13 @@ from typing import Any
 from peerwatt.audit.history import Block
 from peerwatt.market.deployment import Deployment
 
-FORMAT = "peerwatt audit checkpoint 1"
+FORMAT = "peerwatt audit checkpoint 2"
 # Saving takes at most one part in so many of the time.
 PATIENCE = 20
 # Whose classes a state is made of; besides them there are only the containers below.
 PACKAGES = ("peerwatt.reference.", "peerwatt.signing.")
-MODULES = tuple(f"peerwatt.audit.{name}" for name in ("delivered", "merit_order", "flows", "replay", "signers"))
+NAMES = ("closed", "delivered", "merit_order", "flows", "replay", "signers")
+MODULES = tuple(f"peerwatt.audit.{name}" for name in NAMES)
 CONTAINERS = {("collections", "Counter"), ("collections", "defaultdict"), ("builtins", "set"), ("builtins", "dict")}
 PREDECESSOR = "predecessor"
 Hook = Callable[[bytes], int] | None

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from peerwatt.reference import Market, invariants, promises
 from peerwatt.reference.state import MarketState
-from peerwatt.reference.values import BUY
 
 # Of one check; the rest is counted.
 SHOWN = 20
@@ -61,23 +60,23 @@ def _wallets(market: Market) -> int:
 
 
 def _settled(market: Market) -> int:
-    return len(market.ledger)
+    return sum(tally.lines for tally in market.past.accounts.values())
 
 
 def _sales(market: Market) -> int:
-    return sum(entry.order.side != BUY for entry in market.ledger)
+    return sum(tally.sales for tally in market.past.accounts.values())
 
 
 def _finished(market: Market) -> int:
-    return sum(result.left_wh == 0 for result in market.results.values())
+    return market.past.results + sum(result.left_wh == 0 for result in market.results.values())
 
 
 def _windows(market: Market) -> int:
-    return len(market.results)
+    return market.past.results + len(market.results)
 
 
 def _books(market: Market) -> int:
-    return len(market.books)
+    return market.past.books + len(market.books)
 
 
 def _accounts(market: Market) -> int:
@@ -85,7 +84,7 @@ def _accounts(market: Market) -> int:
 
 
 def _events(*names: str) -> Callable[[Market], int]:
-    return lambda market: sum(event.name in names for event in market.log)
+    return lambda market: sum(market.past.events[name] for name in names)
 
 
 _moves = _events("Deposited", "Withdrawn")
@@ -121,6 +120,8 @@ PROMISES: dict[_Invariant, tuple[int | None, str, Callable[[Market], int]]] = {
 
 
 def check_promises(market: Market) -> Iterator[Check]:
-    """Each invariant of the reference as a check, on the market as the replay left it."""
+    """Each invariant of the reference as a check, on the market as the replay left it, with an empty log and ledger."""
     for invariant, (promise, what, count) in PROMISES.items():
-        yield Check.made(invariant.__name__, promise, what, count(market), invariant(market))
+        name = invariant.__name__
+        found = [*market.past.violations.get(name, ()), *invariant(market)]
+        yield Check.made(name, promise, what, count(market), found)

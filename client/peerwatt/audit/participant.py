@@ -20,12 +20,26 @@ from peerwatt.market.history import Head
 from peerwatt.market.relay_words import unpack_growths
 from peerwatt.market.statement import Row, add_up, sum_of
 from peerwatt.market.words import WalletWord
+from peerwatt.reference.past import Tally, add_up_accounts
 from peerwatt.reference.values import BUY
 from peerwatt.reference.wallets import Wallet
 
 SIDES = ("bid", "offer")
 KINDS = ("no_trade", "all_crossing", "offers_rationed", "bids_rationed")
 VERSION = 1
+# What an account's settled orders come to, in two replays.
+TALLIED = {
+    "lines": "windows settled",
+    "sales": "windows settled as a seller",
+    "last": "number of the last window settled",
+    "windows": "numbers of the windows settled, added up",
+    "bought_wh": "Wh bought",
+    "sold_wh": "Wh sold",
+    "delivered_wh": "Wh delivered",
+    "paid": "base units paid",
+    "received": "base units received",
+    "released": "base units of reserve that ended",
+}
 
 
 @dataclass(frozen=True)
@@ -71,13 +85,12 @@ def explain(audit: Any, account: str, last_block: int | str) -> ParticipantRepor
     if not compared:
         return report
     violations = list(report.story.violations)
-    settled, ledger = report.story.settled, [one for one in replay.market.ledger if one.account == account.lower()]
-    for mine, theirs in zip(settled, ledger, strict=False):
-        if mine != theirs:
-            violations.append(f"window {theirs.window}: the replay of the whole market settled {theirs}, not {mine}")
-    if len(settled) != len(ledger):
-        text = f"{len(settled)} windows were settled, the replay of the whole market has {len(ledger)}"
-        violations.append(text)
+    mine: dict[str, Tally] = {}
+    add_up_accounts(mine, report.story.settled)
+    own, whole = (tallies.get(account.lower(), Tally()) for tallies in (mine, replay.market.past.accounts))
+    for name, found in asdict(own).items():
+        if (expected := getattr(whole, name)) != found:
+            violations.append(f"{TALLIED[name]}: {found}; the replay of the whole market has {expected}")
     story = Story(**{**vars(report.story), "violations": tuple(violations)})
     return ParticipantReport(story, report.pairs, True)
 

@@ -17,6 +17,7 @@ from peerwatt.audit.readings import read_log, tell_apart
 from peerwatt.audit.stakes import Stake, Stakes
 from peerwatt.market.deployment import Deployment
 from peerwatt.reference import Market, Refused, Registry
+from peerwatt.reference.forgetting import forget_lines
 from peerwatt.reference.parameters import MarketParameters, RegistryParameters
 from peerwatt.reference.publication import METER_CLASSES
 from peerwatt.reference.state import Event
@@ -62,6 +63,7 @@ class Replay:
     Attributes:
         acts: the reference and what acts on it.
         counts: how many calls of each function were done.
+        enlisted: how many events of each name the registry has logged, and forgotten.
         divergence: the first one; nothing after it was replayed.
         unchecked: calls whose signatures nobody could see.
     """
@@ -106,6 +108,7 @@ class Replay:
         self.domain = Domain(deployment.chain_id, deployment.market)
         self.acts = Acts(market, registry, self.domain)
         self.counts: Counter[str] = Counter()
+        self.enlisted: Counter[str] = Counter()
         self.divergence: Divergence | None = None
         self.unchecked: list[Unchecked] = []
         self._contracts = {deployment.market.lower(): MARKET, deployment.registry.lower(): REGISTRY}
@@ -164,6 +167,12 @@ class Replay:
             if divergence is not None:
                 return divergence
         return None
+
+    def forget(self) -> None:
+        """Adds up what was logged and settled so far, and keeps no more of it."""
+        self.enlisted.update(event.name for event in self.registry.log)
+        self.registry.log.clear()
+        forget_lines(self.market)
 
     def _do(self, transaction: Transaction, now_s: int, found: Found | None) -> str | None:
         """Does the calls of a transaction; the reason if one of them must have been refused."""

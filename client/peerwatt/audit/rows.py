@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, is_dataclass
 from typing import Any
 
@@ -11,7 +11,8 @@ from peerwatt.audit.calldata import MARKET, REGISTRY
 from peerwatt.audit.encoding import event_name, read_event
 from peerwatt.audit.history import Block, Log, Transaction
 from peerwatt.market.deployment import Deployment
-from peerwatt.reference.auction import ALL_CROSSING, BIDS_RATIONED, NO_TRADE, OFFERS_RATIONED
+from peerwatt.reference.auction import ALL_CROSSING, BIDS_RATIONED, NO_TRADE, OFFERS_RATIONED, Result
+from peerwatt.reference.forgetting import Over
 from peerwatt.reference.market import Market
 from peerwatt.reference.meters import ExportRegister
 from peerwatt.reference.offers import SLOTS, Order
@@ -52,7 +53,9 @@ class Rows:
         self._meters: dict[str, str] = {}
         self._connections: dict[str, str] = {}
         self._burnt: dict[tuple[str, int], int] = {}
+        # By window, in the sequence in which they were cleared.
         self._cleared: dict[int, tuple[Row, Event]] = {}
+        self._over: dict[int, Row] = {}
 
     def of_transaction(
         self,
@@ -83,16 +86,31 @@ class Rows:
             if event is not None and contract == MARKET:
                 yield from self._of_event(place, event, lines)
 
-    def of_windows(self) -> Iterator[Entry]:
-        """The rows of all windows, as they are at the end."""
+    def of_windows(self, over: Iterable[Over]) -> Iterator[Entry]:
+        """The rows of windows that are over; a window that is not holds up those that were cleared after it."""
+        for one in over:
+            if one.result is not None:
+                self._over[one.window] = self._cleared_window(one.window, one.result, one.rounding_wh)
+        while self._cleared and (first := next(iter(self._cleared))) in self._over:
+            del self._cleared[first]
+            yield "windows", self._over.pop(first)
+
+    def of_open_windows(self) -> Iterator[Entry]:
+        """The rows of all windows that are left, as they are at the end."""
         market = self._market
-        for window, result in sorted(market.results.items()):
-            place, event = self._cleared[window]
-            price = None if result.kind == NO_TRADE else market.parameters.price(result.level)
-            energy = (event.values[name] for name in ("supply_wh", "demand_wh", "traded_wh"))
-            rest = (result.delay_seconds, result.left_wh, result.net_wh, market.rounding_wh.get(window))
-            found = (result.level, price, KINDS[result.kind], result.num, result.den)
-            yield "windows", (*place, *self._window(window), *found, *energy, *rest)
+        for window in self._cleared:
+            row = self._over.get(window)
+            if row is None:
+                row = self._cleared_window(window, market.results[window], market.rounding_wh.get(window))
+            yield "windows", row
+
+    def _cleared_window(self, window: int, result: Result, rounding_wh: int | None) -> Row:
+        place, event = self._cleared[window]
+        price = None if result.kind == NO_TRADE else self._market.parameters.price(result.level)
+        energy = (event.values[name] for name in ("supply_wh", "demand_wh", "traded_wh"))
+        rest = (result.delay_seconds, result.left_wh, result.net_wh, rounding_wh)
+        found = (result.level, price, KINDS[result.kind], result.num, result.den)
+        return (*place, *self._window(window), *found, *energy, *rest)
 
     def _of_event(self, place: Row, event: Event, lines: Iterator[Settled]) -> Iterator[Entry]:
         name, values = event.name, event.values

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from types import MappingProxyType
 from typing import Any
 
 from peerwatt.audit.books import OFFER, Book, read_books
@@ -64,6 +65,7 @@ def compare_state(
     given: int = 0,
     callers: Iterable[str] = (),
     unknown: Container[object] = (),
+    closed: Mapping[int, int] = MappingProxyType({}),
 ) -> Comparison:
     """Reads every storage view of market, registry and token at a block, and compares it with the reference.
 
@@ -71,11 +73,12 @@ def compare_state(
         given: tokens that the market got without a deposit [base units].
         callers: whoever else called the contracts, lower case. They hold nothing, as far as the reference knows.
         unknown: getters of what the reference was not told, and getters with their arguments.
+        closed: words of the results that the reference has forgotten, by window.
     """
     domain = Domain(deployment.chain_id, deployment.market)
     addresses = {MARKET: deployment.market, REGISTRY: deployment.registry, TOKEN: deployment.token}
     compared, differences, refusals = 0, [], []
-    views = _views(deployment, market, registry, domain, given, callers)
+    views = _views(deployment, market, registry, domain, given, callers, closed)
     known = ((contract, view) for contract, view in views if view[0] not in unknown and view[:2] not in unknown)
     for part in _parts(known):
         answers = transport.many(
@@ -104,7 +107,13 @@ def compare_state(
 
 
 def _views(
-    deployment: Deployment, market: Market, registry: Registry, domain: Domain, given: int, callers: Iterable[str]
+    deployment: Deployment,
+    market: Market,
+    registry: Registry,
+    domain: Domain,
+    given: int,
+    callers: Iterable[str],
+    closed: Mapping[int, int],
 ) -> Iterator[tuple[str, View]]:
     accounts = sorted(
         market.wallets.keys()
@@ -123,8 +132,9 @@ def _views(
             yield MARKET, view
     for view in market_views(market):
         yield MARKET, view
-    for view in result_views(market, sorted(market.books.keys() | market.results.keys())):
-        yield MARKET, view
+    still = result_views(market, market.books.keys() | market.results)
+    for window, word in sorted({**closed, **{window: word for _, (window,), word in still}}.items()):
+        yield MARKET, ("results", (window,), word)
     for view in registry_views(registry, domain, accounts, sorted(registry.meter_bound_to)):
         yield REGISTRY, view
     for connection, held in registry.connections.items():

@@ -5,7 +5,7 @@ Rows are written while the audit goes on, some tens of thousands at a time: memo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
@@ -13,12 +13,11 @@ from typing import Any
 
 from peerwatt.audit.history import Block, Transaction
 from peerwatt.audit.replay import Replay
-from peerwatt.audit.rows import Row, Rows
+from peerwatt.audit.rows import Entry, Row, Rows
 from peerwatt.audit.schema import FLAG, INTEGER, MONEY, TABLES, TEXT, TIME, TableSchema
 from peerwatt.extras import require
 from peerwatt.market.deployment import Deployment
-from peerwatt.reference.settlement import Settled
-from peerwatt.reference.state import Event
+from peerwatt.reference.forgetting import Over
 
 # Of one table, before they are written as one row group.
 ROWS_AT_ONCE = 20_000
@@ -43,27 +42,28 @@ class ParquetTables:
         self._rows: Rows | None = None
         self._files = {table.name: _File(directory, table) for table in TABLES}
 
-    def follow(
-        self,
-        transaction: Transaction,
-        block: Block,
-        replay: Replay,
-        market_events: Sequence[Event],
-        registry_events: Sequence[Event],
-        settled: Sequence[Settled],
-    ) -> None:
-        """Takes a transaction that was done again."""
+    def follow(self, transaction: Transaction, block: Block, replay: Replay) -> None:
+        """Takes a transaction that was just done again, and that the replay has not forgotten yet."""
         if self._rows is None:
             self._rows = Rows(self._deployment, replay.market)
-        for name, row in self._rows.of_transaction(transaction, block, market_events, registry_events, settled):
-            self._files[name].add(row)
+        market = replay.market
+        self._add(self._rows.of_transaction(transaction, block, market.log, replay.registry.log, market.ledger))
+
+    def close_windows(self, over: Iterable[Over]) -> None:
+        """Takes windows that the replay has forgotten."""
+        if self._rows is not None:
+            self._add(self._rows.of_windows(over))
 
     def close(self) -> None:
         """Writes what is left, and gives the files their names."""
-        for name, row in self._rows.of_windows() if self._rows is not None else ():
-            self._files[name].add(row)
+        if self._rows is not None:
+            self._add(self._rows.of_open_windows())
         for file in self._files.values():
             file.close()
+
+    def _add(self, rows: Iterable[Entry]) -> None:
+        for name, row in rows:
+            self._files[name].add(row)
 
     def __enter__(self) -> ParquetTables:
         return self

@@ -39,7 +39,7 @@ TABLES = ("surcharges", "haircuts", "rebates")
 
 
 # Records are frozen: the same ones are compared and logged again and again.
-@lru_cache(maxsize=1 << 16)
+@lru_cache(maxsize=1 << 12)
 def pack(record: Any) -> int:
     """The packed word of a record of the reference; 0 for none."""
     if record is None:

@@ -43,6 +43,10 @@ class Result:
     left_wh: int = 0
     net_wh: int = 0
 
+    def is_rationed_at(self, level: int) -> bool:
+        """Whether orders at a level got only a share, on one of the sides."""
+        return level == self.level and self.kind in (OFFERS_RATIONED, BIDS_RATIONED)
+
 
 @dataclass(frozen=True)
 class Clearing:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable
+from copy import deepcopy
 
 from .auction import clear_book, split
-from .offers import CALENDAR_WINDOWS, Levels, get_calendar
+from .offers import CALENDAR_WINDOWS, Levels, add_to_levels, get_calendar
+from .past import Moves, Violations, WindowSums
 from .promises import (
-    Violations,
-    as_int,
     by_window,
     energy_is_conserved,
     expect,
@@ -60,33 +60,24 @@ def tokens_cover_free_money(market: MarketState) -> Violations:
     return [f"free money {free} is more than the tokens {market.token_balance}"]
 
 
+def _moves(market: MarketState) -> Moves:
+    moves = deepcopy(market.past.moves)
+    moves.follow(market.log, market.parameters)
+    return moves
+
+
 def tokens_follow_deposits(market: MarketState) -> Violations:
     """Nothing but deposits and withdrawals moves tokens."""
-    expected = 0
-    for event in market.log:
-        sign = {"Deposited": 1, "Withdrawn": -1}.get(event.name, 0)
-        if sign:
-            expected += sign * as_int(event.values["amount"])
-    return expect(market.token_balance, expected, "tokens")
+    totals = _moves(market).totals
+    return expect(market.token_balance, totals["Deposited"] - totals["Withdrawn"], "tokens")
 
 
 def balances_follow_log(market: MarketState) -> Violations:
     """Every balance is its deposits less withdrawals, its settlements, and for the two accounts what was
     credited."""
-    expected: Counter[str] = Counter()
-    parameters = market.parameters
-    accounts = {"balancing": parameters.balancing_account, "network": parameters.network_account}
-    for event in market.log:
-        values = event.values
-        if event.name == "Deposited":
-            expected[str(values["account"])] += as_int(values["amount"])
-        elif event.name == "Withdrawn":
-            expected[str(values["account"])] -= as_int(values["amount"])
-        elif event.name == "FundAccountsSet":
-            accounts = {name: str(values[name]) for name in accounts}
-        elif event.name == "FundsCredited":
-            for name, account in accounts.items():
-                expected[account] += as_int(values[name])
+    expected = _moves(market).balances
+    for account, tally in market.past.accounts.items():
+        expected[account] += tally.received - tally.paid
     for entry in market.ledger:
         expected[entry.account] += entry.payment.received - entry.payment.paid
     return [
@@ -154,7 +145,13 @@ def one_order_per_window(market: MarketState) -> Violations:
     """Promise 5: an account has one order in a window, and settles it once."""
     times = Counter((account, window) for account, _, _, window in open_windows(market))
     times.update((entry.account, entry.window) for entry in market.ledger)
-    return [f"{account} has {n} orders in window {window}" for (account, window), n in times.items() if n > 1]
+    found = [f"{account} has {n} orders in window {window}" for (account, window), n in times.items() if n > 1]
+    past = market.past.accounts
+    return found + [
+        f"{account} has an order in window {window}, and has settled window {past[account].last}"
+        for account, window in times
+        if account in past and window <= past[account].last
+    ]
 
 
 def left_matches_unsettled(market: MarketState) -> Violations:
@@ -171,13 +168,11 @@ def left_matches_unsettled(market: MarketState) -> Violations:
 
 def net_matches_settled(market: MarketState) -> Violations:
     """A result's net is what its settled orders bought less what they sold; at the end never negative."""
-    entries = by_window(market)
+    windows = by_window(market)
     found: Violations = []
     for window, result in market.results.items():
-        net = sum(
-            entry.fill_wh if entry.order.side == BUY else -entry.fill_wh for entry in entries.get(window, [])
-        )
-        found += expect(result.net_wh, net, f"net_wh of window {window}")
+        sums = windows.get(window, WindowSums())
+        found += expect(result.net_wh, sums.bought_wh - sums.sold_wh, f"net_wh of window {window}")
         if result.left_wh == 0 and result.net_wh < 0:
             found.append(f"window {window} ended with {result.net_wh} Wh")
     return found
@@ -185,16 +180,9 @@ def net_matches_settled(market: MarketState) -> Violations:
 
 def _books(market: MarketState) -> dict[int, Levels]:
     """The book of every window, recomputed from the orders that are in it and those that were settled."""
-    levels: dict[int, Levels] = defaultdict(dict)
-    orders = [(order, window) for _, _, order, window in open_windows(market)]
-    orders += [(entry.order, entry.window) for entry in market.ledger]
-    for order, window in orders:
-        bid, offer = levels[window].get(order.effective_level, (0, 0))
-        if order.side == BUY:
-            bid += order.energy_wh
-        else:
-            offer += order.energy_wh
-        levels[window][order.effective_level] = (bid, offer)
+    levels = {window: sums.levels for window, sums in by_window(market).items()}
+    for _, _, order, window in open_windows(market):
+        add_to_levels(levels.setdefault(window, {}), order, order.energy_wh)
     return levels
 
 

@@ -172,19 +172,22 @@ class HintedOrders:
         return self._order if window in self._order.windows else None
 
 
+def add_to_levels(levels: Levels, order: Order, energy_wh: int) -> None:
+    """Adds energy of an order to a book, or takes it out (below zero); a level without any is absent."""
+    bid, offer = levels.get(order.effective_level, (0, 0))
+    entry = (bid + energy_wh, offer) if order.side == BUY else (bid, offer + energy_wh)
+    if any(entry):
+        levels[order.effective_level] = entry
+    else:
+        del levels[order.effective_level]
+
+
 def add_to_book(market: MarketState, order: Order, windows: Iterable[int], sign: int) -> None:
     """Adds an order to the books of some windows, or takes it out (sign -1), and follows what is open."""
     energy = sign * order.energy_wh
-    change = (energy, 0) if order.side == BUY else (0, energy)
     total = 0
     for window in windows:
-        levels = market.books.setdefault(window, {})
-        bid, offer = levels.get(order.effective_level, (0, 0))
-        entry = (bid + change[0], offer + change[1])
-        if any(entry):
-            levels[order.effective_level] = entry
-        else:
-            del levels[order.effective_level]
+        add_to_levels(market.books.setdefault(window, {}), order, energy)
         total += energy
     state = market.book_state
     market.book_state = replace(state, open_wh=state.open_wh + total)

@@ -5,18 +5,16 @@ Part of `invariants`, which collects all that is always true. The promises are n
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
 from collections.abc import Iterator
+from copy import deepcopy
 
-from .auction import ALL_CROSSING, NO_TRADE, clear_book, fill_of, split
-from .meters import ExportRegister, ImportRegister
+from .auction import clear_book, fill_of, split
 from .offers import SLOTS, Order, get_calendar
+from .past import Violations, WindowSums, add_up_windows
 from .reputation import FULL_SCORE
-from .settlement import DEFAULTED, REPORTED, Settled
+from .settlement import DEFAULTED, REPORTED
 from .state import MarketState
 from .values import BUY
-
-Violations = list[str]
 
 
 def open_windows(market: MarketState) -> Iterator[tuple[str, int, Order, int]]:
@@ -28,46 +26,40 @@ def open_windows(market: MarketState) -> Iterator[tuple[str, int, Order, int]]:
                 yield account, slot, order, window
 
 
-def by_window(market: MarketState) -> dict[int, list[Settled]]:
-    entries: dict[int, list[Settled]] = defaultdict(list)
-    for entry in market.ledger:
-        entries[entry.window].append(entry)
-    return entries
+def by_window(market: MarketState) -> dict[int, WindowSums]:
+    """What was settled in each window that is not forgotten; windows without any are absent."""
+    windows = deepcopy(market.past.windows)
+    add_up_windows(windows, market.ledger, market.results)
+    return windows
 
 
 def expect(found: object, expected: object, what: str) -> Violations:
     return [] if found == expected else [f"{what}: {found}, not {expected}"]
 
 
-def as_int(value: object) -> int:
-    if not isinstance(value, int):
-        raise TypeError(f"{value!r} is no int")
-    return value
-
-
 def fills_bracket_the_volume(market: MarketState) -> Violations:
     """Promise 7: sellers' fills <= V <= buyers' fills, and they differ by less than one Wh for each rationed
     order."""
-    sold: Counter[int] = Counter()
-    bought: Counter[int] = Counter()
-    rationed: Counter[int] = Counter()
-    orders = [(order, window) for _, _, order, window in open_windows(market)]
-    orders += [(entry.order, entry.window) for entry in market.ledger]
-    for order, window in orders:
+    windows = by_window(market)
+    for _, _, order, window in open_windows(market):
         result = market.results.get(window)
         if result is None:
             continue
-        (bought if order.side == BUY else sold)[window] += fill_of(market, order, window)
-        at_price = order.effective_level == result.level and result.kind not in (NO_TRADE, ALL_CROSSING)
-        rationed[window] += at_price
+        sums = windows.setdefault(window, WindowSums())
+        if order.side == BUY:
+            sums.bought_wh += fill_of(market, order, window)
+        else:
+            sums.sold_wh += fill_of(market, order, window)
+        sums.at_price += result.is_rationed_at(order.effective_level)
     found: Violations = []
     for window in market.results:
         clearing = clear_book(*split(market.books.get(window, {})))
-        if not sold[window] <= clearing.traded_wh <= bought[window]:
-            volumes = (sold[window], clearing.traded_wh, bought[window])
+        sums = windows.get(window, WindowSums())
+        if not sums.sold_wh <= clearing.traded_wh <= sums.bought_wh:
+            volumes = (sums.sold_wh, clearing.traded_wh, sums.bought_wh)
             found.append(f"window {window}: sold, traded and bought {volumes} Wh")
-        if bought[window] - sold[window] > max(rationed[window] - 1, 0):
-            found.append(f"window {window}: {bought[window] - sold[window]} Wh lost in rounding")
+        if sums.bought_wh - sums.sold_wh > max(sums.at_price - 1, 0):
+            found.append(f"window {window}: {sums.bought_wh - sums.sold_wh} Wh lost in rounding")
     return found
 
 
@@ -99,37 +91,32 @@ def only_metered_energy_is_paid(market: MarketState) -> Violations:
 
 def money_is_conserved(market: MarketState) -> Violations:
     """Promise 7: in a finished window payments = receipts + network account + balancing account."""
-    entries = by_window(market)
+    windows = by_window(market)
     found: Violations = []
     for window, result in market.results.items():
-        if result.left_wh:
-            continue
-        payments = [entry.payment for entry in entries[window]]
-        balancing = sum(payment.balancing for payment in payments)
-        balancing += result.net_wh * market.parameters.price(result.level)
-        paid = sum(payment.paid for payment in payments)
-        received = sum(payment.received for payment in payments)
-        network = sum(payment.network for payment in payments)
-        found += expect(paid, received + network + balancing, f"payments of window {window}")
+        if result.left_wh == 0:
+            sums = windows.get(window, WindowSums())
+            balancing = sums.balancing + result.net_wh * market.parameters.price(result.level)
+            spent = sums.received + sums.network + balancing
+            found += expect(sums.paid, spent, f"payments of window {window}")
     return found
 
 
 def energy_is_conserved(market: MarketState) -> Violations:
     """Promise 7: in a finished window Wh bought = delivered + shortfall + rounding."""
-    entries = by_window(market)
+    windows = by_window(market)
     found: Violations = []
     for window, result in market.results.items():
         if result.left_wh:
             continue
-        bought = sum(entry.fill_wh for entry in entries[window] if entry.order.side == BUY)
-        sales = [entry for entry in entries[window] if entry.order.side != BUY]
-        delivered = sum(entry.delivered_wh for entry in sales)
-        shortfall = sum(entry.fill_wh - entry.delivered_wh for entry in sales)
+        sums = windows.get(window, WindowSums())
+        shortfall = sums.sold_wh - sums.delivered_wh
         rounding = market.rounding_wh.get(window)
         if rounding is None:
             found.append(f"window {window} was finished but not closed")
         else:
-            found += expect(bought, delivered + shortfall + rounding, f"Wh bought in window {window}")
+            supplied = sums.delivered_wh + shortfall + rounding
+            found += expect(sums.bought_wh, supplied, f"Wh bought in window {window}")
     return found
 
 
@@ -154,44 +141,13 @@ def scores_move_by_metering_alone(market: MarketState) -> Violations:
 
 def registers_only_grow(market: MarketState) -> Violations:
     """Promise 5: from one binding of a meter to the next, reports raise a register and its time."""
-    last: dict[tuple[str, int], tuple[int, int]] = {}
-    found: Violations = []
-    for event in market.log:
-        values = event.values
-        account = str(values.get("account"))
-        if event.name == "ParticipantBound":
-            for side, name in enumerate(("imports", "exports")):
-                register = values[name]
-                if not isinstance(register, ExportRegister | ImportRegister):
-                    raise TypeError(f"{name} of {account} is {register!r}")
-                last[account, side] = (register.register_wh, register.window)
-        elif event.name == "ReportSettled":
-            end = as_int(values["first"]) + as_int(values["n"])
-            reading = (as_int(values["closing_wh"]), end)
-            before = last[account, as_int(values["side"])]
-            if reading[0] < before[0] or reading[1] <= before[1] or reading[0] >= 2**48:
-                found.append(f"{account}: reading {reading} after {before}")
-            last[account, as_int(values["side"])] = reading
-    return found
+    return deepcopy(market.past.readings).follow(market.log)
 
 
 def nonces_only_grow(market: MarketState) -> Violations:
     """A slot's orders have its number as remainder and growing nonces, none of them burnt before: no
     replay."""
-    highest: dict[tuple[str, int], int] = {}
-    found: Violations = []
-    for event in market.log:
-        if event.name not in ("OrderPlaced", "OrderCancelled"):
-            continue
-        order = event.values["order"]
-        if not isinstance(order, Order):
-            raise TypeError(f"{event.name} without an order")
-        # A burn can hit an empty slot: its number is then in the burnt nonce.
-        slot = (str(event.values["account"]), max(order.nonce, order.burnt) % SLOTS)
-        used = highest.get(slot, 0)
-        if event.name == "OrderPlaced" and order.nonce <= used:
-            found.append(f"{slot}: nonce {order.nonce} after {used}")
-        highest[slot] = max(used, order.nonce, order.burnt)
+    found = deepcopy(market.past.nonces).follow(market.log)
     for (account, number), order in market.orders.items():
         if any(nonce and nonce % SLOTS != number for nonce in (order.nonce, order.burnt)):
             found.append(f"{account}: nonces {order.nonce}, {order.burnt} in slot {number}")

@@ -10,6 +10,7 @@ from .meters import ExportRegister, ImportRegister
 from .offers import Calendar, Levels, Order
 from .parameters import MarketParameters
 from .participants import Agent, Device
+from .past import Past
 from .settlement import Settled
 from .tariffs import Feeder, Tables, TariffHead
 from .wallets import Wallet
@@ -34,7 +35,8 @@ class MarketState:
     """The market's storage. Records are frozen and replaced whole: copies of the tables are copies of all.
 
     `outside` follows the tokens of accounts outside the market, counted from zero. `ledger`, `rounding_wh`
-    and the books of past windows are history that no act reads: they are there to be checked.
+    and the books of past windows are history that no act reads: they are there to be checked. `past` is what
+    is left of history that was forgotten (`forgetting`).
     """
 
     parameters: MarketParameters
@@ -60,6 +62,7 @@ class MarketState:
     log: list[Event] = field(default_factory=list)
     ledger: list[Settled] = field(default_factory=list)
     rounding_wh: dict[int, int] = field(default_factory=dict)
+    past: Past = field(default_factory=Past)
 
     @property
     def cleared(self) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import structlog
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, update
 from web3.exceptions import Web3Exception
 
 from peerwatt.refusals.base import MarketError
@@ -17,7 +17,7 @@ from peerwatt_bridge.services.outbox import MAX_IN_FLIGHT, Job, LeaseLost, Mined
 from peerwatt_bridge.services.report_relay import MAX_WORDS, Gap, ReportRelay
 from peerwatt_bridge.services.rows import Item, set_status
 from peerwatt_bridge.storage.database import Database
-from peerwatt_bridge.storage.tables import ITEM_TABLES, Status, meters, relays
+from peerwatt_bridge.storage.tables import ITEM_TABLES, Status, meters, reading_end, readings, relays
 
 log = structlog.get_logger(__name__)
 
@@ -135,6 +135,17 @@ def _ask_meters(connection: Connection, wanted: Sequence[tuple[str, int]]) -> No
         windows = [window for other, window in wanted if other == meter]
         query = select(meters.c.id).where(meters.c.address == bytes.fromhex(meter[2:]))
         meter_id = connection.execute(query).scalar_one()
+        # What ended here may be just what the market wants after all.
+        connection.execute(
+            update(readings)
+            .where(
+                readings.c.meter_id == meter_id,
+                readings.c.status.in_((int(Status.HELD), int(Status.SUPERSEDED))),
+                readings.c.first_window <= max(windows),
+                reading_end > min(windows),
+            )
+            .values(status=int(Status.RECEIVED), reason=None, relay_id=None, place=None)
+        )
         give(connection, meter_id, meter, CommandKind.RESEND, min(windows), max(windows))
 
 

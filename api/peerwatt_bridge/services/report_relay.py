@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from sqlalchemy import select
 
@@ -20,7 +21,7 @@ from peerwatt.market import relay
 from peerwatt.market.accounts import AccountState, read_accounts
 from peerwatt.market.clock import MarketClock
 from peerwatt.market.rehearsal import read_results, rehearse
-from peerwatt.market.words import BookStateWord, ResultWord
+from peerwatt.market.words import BookStateWord
 from peerwatt.meter.reports import needed_side, order_in
 from peerwatt.meter.submission import SignedReport, find_unread, plan_steps
 from peerwatt.reference.state import MarketState
@@ -83,7 +84,8 @@ class ReportRelay:
     def __init__(self, database: Database, chain: Chain) -> None:
         self._database = database
         self._chain = chain
-        self._results: dict[int, ResultWord] = {}
+        # The meter after which the next round goes on: one that waits for long must not keep others waiting.
+        self._after = 0
         # Halved by whoever finds that a relay needs more gas than a transaction has.
         self.max_words = MAX_WORDS
 
@@ -105,10 +107,12 @@ class ReportRelay:
         book = gateway.book_state()
         states = read_accounts(gateway, sorted(by_account))
         max_age_s = gateway.deployment.parameters.max_reading_age_seconds
-        round_ = _Round(book, clock, max_age_s, self.max_words)
+        round_ = _Round(book, clock, max_age_s, self.max_words, self._final_cleared())
+        # Only for this round: a reorganisation may change them.
+        read_result = cache(gateway.result)
         for state in states:
             # Each alone: the model looks an order up among all that it has.
-            market = rehearse(gateway.deployment, book, [state], read_results(self._result, book, [state]))
+            market = rehearse(gateway.deployment, book, [state], read_results(read_result, book, [state]))
             round_.add(market, state, by_account[state.address])
         return round_.to_plan(gateway.deployment.market, gateway.market)
 
@@ -117,7 +121,8 @@ class ReportRelay:
             select(readings, meters.c.address, meters.c.account)
             .join(meters, meters.c.id == readings.c.meter_id)
             .where(readings.c.status == int(Status.RECEIVED))
-            .order_by(readings.c.first_window, readings.c.id)
+            .where(readings.c.meter_id > self._after)
+            .order_by(readings.c.meter_id, readings.c.first_window, readings.c.id)
             .limit(MAX_REPORTS)
         )
         if busy:
@@ -126,24 +131,29 @@ class ReportRelay:
         # Windows that are still running can't be settled; they need not be looked at.
         query = query.where(reading_end <= newest)
         with self._database.reading() as connection:
-            return [
-                Waiting(row.id, to_address(row.account), to_signed_report(row, to_address(row.address)))
-                for row in connection.execute(query)
-            ]
+            rows = connection.execute(query).all()
+        self._after = rows[-1].meter_id if len(rows) == MAX_REPORTS else 0
+        return [
+            Waiting(row.id, to_address(row.account), to_signed_report(row, to_address(row.address))) for row in rows
+        ]
 
-    def _result(self, window: int) -> ResultWord:
-        if window not in self._results:
-            if len(self._results) > 1_000:
-                self._results.clear()
-            self._results[window] = self._chain.gateway.result(window)
-        return self._results[window]
+    def _final_cleared(self) -> int:
+        """The newest window that is cleared in a block that stays; -1 if there is none."""
+        number = self._chain.final_number(self._chain.head().number)
+        if number < self._chain.deployment.block:
+            return -1
+        word = self._chain.gateway.market.functions.book_state().call(block_identifier=number)
+        return BookStateWord.decode(int(word)).cleared
 
 
 class _Round:
     """One plan in the making."""
 
-    def __init__(self, book: BookStateWord, clock: MarketClock, max_age_s: int, max_words: int) -> None:
+    def __init__(
+        self, book: BookStateWord, clock: MarketClock, max_age_s: int, max_words: int, final_cleared: int
+    ) -> None:
         self._max_words = max_words
+        self._final_cleared = final_cleared
         self._book = book
         self._clock = clock
         self._max_age_s = max_age_s
@@ -239,6 +249,9 @@ class _Round:
         return report.side == EXPORTS and report.first_window > last.window and age_s * RENEWAL > self._max_age_s
 
     def _end(self, one: Waiting, status: Status, reason: str, detail: str) -> None:
+        """For good; but not on the word of blocks that the chain may still take back."""
+        if _end(one.signed.report) - 1 > self._final_cleared:
+            return
         self._ends.append((Item("readings", one.id, 0), status, reason, detail))
 
 

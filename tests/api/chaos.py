@@ -21,7 +21,6 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +29,8 @@ sys.path[:0] = [str(ROOT / part) for part in ("client", "api", "tests")]
 
 import uvicorn  # noqa: E402
 from eth_account import Account  # noqa: E402
-from hexbytes import HexBytes  # noqa: E402
 
+from api.chaos_judge import Item, Judge, Outcome  # noqa: E402
 from api.fixtures import RELAYER, fund_relayer, reading  # noqa: E402
 from api.nodes import AnvilChain  # noqa: E402
 from cli.village import Home, Village  # noqa: E402
@@ -57,43 +56,6 @@ LONGEST_LIFE_S = 2.0
 STEP_LIFE_S = 4
 ANSWER_S = 10
 END_S = 180
-
-
-@dataclass
-class Item:
-    """Something signed that is sent until it is answered."""
-
-    path: str
-    body: dict[str, Any]
-    digest: str | None = None
-
-    @property
-    def signature_r(self) -> bytes:
-        return bytes.fromhex(self.body["signature"][2:66])
-
-
-@dataclass
-class Outcome:
-    """What a campaign found."""
-
-    kills: Counter[str] = field(default_factory=Counter)
-    items: int = 0
-    lost: list[str] = field(default_factory=list)
-    doubled: list[str] = field(default_factory=list)
-    recoveries_s: list[float] = field(default_factory=list)
-    reorganisations: int = 0
-
-    def line(self) -> str:
-        """The campaign in one line."""
-        times = sorted(self.recoveries_s)
-        p95_s = times[min(len(times) * 95 // 100, len(times) - 1)] if times else 0.0
-        at_steps = sum(count for step, count in self.kills.items() if step != "any moment")
-        return (
-            f"{sum(self.kills.values())} kills ({at_steps} at a step, {self.kills['any moment']} at any moment), "
-            f"{self.reorganisations} reorganisations, {self.items} items accepted: "
-            f"{len(self.lost)} lost, {len(self.doubled)} doubled; "
-            f"a new life answers after {p95_s:.2f} s (p95)"
-        )
 
 
 # Steps at which a life may end. Each takes a bridge and a function that ends it.
@@ -214,7 +176,7 @@ class Campaign:
             if done % 50 == 0:
                 print(f"  {done} kills, {len(self.accepted)} items accepted", flush=True)
         self._finish()
-        self._judge()
+        Judge(self.village, self.sellers, self.accepted, self.statuses, self.outcome).judge()
         return self.outcome
 
     def _enrich(self) -> None:
@@ -349,29 +311,6 @@ class Campaign:
         path = "readings" if item.path == "readings" else "acts"
         answer = self._ask("GET", f"/v1/{path}/{item.digest}")
         return "no answer" if answer is None else str(answer[1]["status"])
-
-    def _judge(self) -> None:
-        """Each accepted item is final, and its signature is in one transaction that succeeded, and in no other one."""
-        outcome, w3 = self.outcome, self.village.w3
-        outcome.items = len(self.accepted)
-        sent: list[bytes] = []
-        for number in range(w3.eth.block_number + 1):
-            for transaction in w3.eth.get_block(number, full_transactions=True)["transactions"]:
-                if transaction["from"] == RELAYER.address:  # type: ignore[index]
-                    receipt = w3.eth.get_transaction_receipt(transaction["hash"])  # type: ignore[index]
-                    if receipt["status"] == 1:
-                        sent.append(bytes(HexBytes(transaction["input"])))  # type: ignore[index]
-        everything = b"|".join(sent)
-        for item in self.accepted:
-            times, status = everything.count(item.signature_r), self.statuses[item.digest]
-            if status != "final" or times == 0:
-                outcome.lost.append(f"{item.path} {item.digest}: {status}, in {times} transactions")
-            if times > 1:
-                outcome.doubled.append(f"{item.path} {item.digest}: in {times} transactions")
-        for home in self.sellers:
-            told_wh, done_wh = self._registers[home.name], self.village.gateway.exports(home.account).register_wh
-            if done_wh != told_wh:
-                outcome.lost.append(f"{home.name}: {told_wh} Wh were reported, the chain has {done_wh} Wh")
 
 
 def main() -> int:

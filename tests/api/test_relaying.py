@@ -27,6 +27,7 @@ from peerwatt.signing import (
 )
 from peerwatt.units import parse_price
 from peerwatt_bridge.services.bridge import Bridge
+from peerwatt_bridge.storage.notices import read_after
 
 
 def rounds(bridge: Bridge, count: int = 2) -> None:
@@ -311,3 +312,14 @@ def test_round__crash_between_keep_and_send__same_bytes_are_sent_later(
     shown = client.get(f"/v1/acts/{digest}").json()
     assert shown["status"] == "final"
     assert village.w3.keccak(kept[0]).to_0x_hex() == shown["transaction"]
+
+
+def test_round__each_step__told_to_those_who_listen_to_the_account(
+    bridge: Bridge, client: TestClient, village: Village
+) -> None:
+    posted = client.post("/v1/orders", json=signed(village, ADA, order(village, ADA, SELL, "80 NGN/kWh"))).json()
+    rounds(bridge, 3)
+    with bridge.database.reading() as connection:
+        heard = [notice.data for notice in read_after(connection, 0) if notice.kind == "act"]
+    assert {(data["id"], data["account"]) for data in heard} == {(posted["id"], ADA.account)}
+    assert [data["status"] for data in heard][-2:] == ["confirmed", "final"]

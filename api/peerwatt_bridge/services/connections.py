@@ -75,21 +75,6 @@ class Connections:
                 self._read(stale)
         return {address: self._known[address] for address in addresses if address in self._known}
 
-    def forget(self, account: str) -> None:
-        """Reads an account's meter again when it is needed next: its connection changed."""
-        with self._lock:
-            for address, meter in list(self._known.items()):
-                if meter.account == account:
-                    self._known[address] = Meter(**{**vars(meter), "read_ms": 0})
-
-    def by_account(self, account: str) -> Meter | None:
-        """The meter of an account that is known here."""
-        with self._database.reading() as connection:
-            row = connection.execute(
-                select(meters).where(meters.c.account == _bytes(account)).order_by(meters.c.id.desc())
-            ).first()
-        return None if row is None else _to_meter(row)
-
     def account_of(self, address: str) -> str | None:
         """Whose a meter is, as far as this process knows; asks nobody."""
         known = self._known.get(address)

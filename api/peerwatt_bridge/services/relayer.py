@@ -17,7 +17,7 @@ from peerwatt_bridge.services.outbox import MAX_IN_FLIGHT, Job, LeaseLost, Mined
 from peerwatt_bridge.services.report_relay import MAX_WORDS, Gap, ReportRelay
 from peerwatt_bridge.services.rows import Item, set_status
 from peerwatt_bridge.storage.database import Database
-from peerwatt_bridge.storage.tables import ITEM_TABLES, Status, meters, reading_end, readings, relays
+from peerwatt_bridge.storage.tables import ITEM_TABLES, Status, meters, reading_end, readings
 
 log = structlog.get_logger(__name__)
 
@@ -147,11 +147,3 @@ def _ask_meters(connection: Connection, wanted: Sequence[tuple[str, int]]) -> No
             .values(status=int(Status.RECEIVED), reason=None, relay_id=None, place=None)
         )
         give(connection, meter_id, meter, CommandKind.RESEND, min(windows), max(windows))
-
-
-def read_spending(connection: Connection, sender: str) -> int:
-    """What a key has paid for mined transactions [wei]."""
-    query = select(relays.c.cost_wei).where(
-        relays.c.sender == bytes.fromhex(sender[2:]), relays.c.cost_wei.is_not(None)
-    )
-    return sum(int(row.cost_wei) for row in connection.execute(query))

@@ -8,9 +8,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select, update
 
+from peerwatt_bridge.services.connections import to_address
 from peerwatt_bridge.storage.database import now_ms
 from peerwatt_bridge.storage.notices import notify
-from peerwatt_bridge.storage.tables import ITEM_TABLES, RelayState, Status, attempts, relays
+from peerwatt_bridge.storage.tables import ITEM_TABLES, RelayState, Status, acts, attempts, meters, readings, relays
 
 # What those who listen hear of an item.
 NOTICES = {"readings": "reading", "acts": "act"}
@@ -36,8 +37,17 @@ def set_status(
     if status == Status.RECEIVED:
         values |= {"relay_id": None, "place": None}
     connection.execute(update(table).where(table.c.id == item.id).values(**values))
-    told: dict[str, Any] = {"id": item.id, "status": status.name.lower()}
+    told: dict[str, Any] = {"id": item.id, "account": _read_account(connection, item), "status": status.name.lower()}
     notify(connection, NOTICES[item.table], [told if reason is None else {**told, "reason": reason}])
+
+
+def _read_account(connection: Connection, item: Item) -> str:
+    """Whose it is, so that those who listen to one account hear of it."""
+    if item.table == "acts":
+        query = select(acts.c.account).where(acts.c.id == item.id)
+    else:
+        query = select(meters.c.account).join(readings).where(readings.c.id == item.id)
+    return to_address(connection.execute(query).scalar_one())
 
 
 def read_items(connection: Connection, relay_id: int) -> Iterator[Item]:
@@ -66,12 +76,12 @@ def keep_attempt(
 def finish(connection: Connection, row: Row[Any]) -> None:
     """A relay whose block stays."""
     connection.execute(update(relays).where(relays.c.id == row.id).values(state=int(RelayState.FINAL)))
-    for table in ITEM_TABLES.values():
-        connection.execute(
-            update(table)
-            .where(table.c.relay_id == row.id, table.c.status == int(Status.CONFIRMED))
-            .values(status=int(Status.FINAL))
+    for name, table in ITEM_TABLES.items():
+        done = select(table.c.id, table.c.place).where(
+            table.c.relay_id == row.id, table.c.status == int(Status.CONFIRMED)
         )
+        for found in connection.execute(done).all():
+            set_status(connection, Item(name, found.id, found.place), Status.FINAL)
 
 
 def take_back(connection: Connection, row: Row[Any]) -> None:
@@ -81,10 +91,8 @@ def take_back(connection: Connection, row: Row[Any]) -> None:
         .where(relays.c.id == row.id)
         .values(state=int(RelayState.SIGNED), block_number=None, block_hash=None, mined_hash=None)
     )
-    for table in ITEM_TABLES.values():
-        connection.execute(
-            update(table).where(table.c.relay_id == row.id).values(status=int(Status.RELAYED), reason=None)
-        )
+    for item in list(read_items(connection, row.id)):
+        set_status(connection, item, Status.RELAYED)
 
 
 def give_up(connection: Connection, relay_id: int, state: RelayState) -> None:

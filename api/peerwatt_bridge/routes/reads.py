@@ -97,7 +97,7 @@ def list_windows(bridge: BridgeOf, at: AtOf = At.HEAD, before: Before = None, li
     money, clock = money_of(bridge), bridge.chain.clock()
     with viewing(bridge, at) as view:
         found, following = bridge.views.clearings(view, before, limit)
-        shown = [answers.tell_cleared(cleared, clock) for cleared in found]
+        shown = [cleared.to_json(clock) for cleared in found]
         cleared_window = view.replay.state.book_state.cleared
     return {**told(view), **money, "cleared_window": cleared_window, "windows": shown, "next": following}
 
@@ -115,7 +115,7 @@ def show_window(window: WindowOf, bridge: BridgeOf, at: AtOf = At.HEAD) -> Any:
             "end_s": clock.end_s(window),
             "gate_s": clock.gate_s(window),
             "phase": _phase(view, clock, window),
-            "result": None if cleared is None else answers.tell_cleared(cleared, clock),
+            "result": None if cleared is None else cleared.to_json(clock),
         }
 
 

@@ -8,9 +8,9 @@ from typing import Any
 from web3 import Web3
 
 from peerwatt.market.clock import MarketClock
-from peerwatt.market.prices import ClearedWindow
 from peerwatt.market.standing import Terms
 from peerwatt.market.statement import Row
+from peerwatt.market.words import KINDS
 from peerwatt.reference import auction, meters, offers
 from peerwatt.reference.participants import Device
 from peerwatt.reference.reputation import POINTS_PER_BAND, SCORE_ONE, START_SCORE, band, rating
@@ -28,7 +28,6 @@ from peerwatt.reference.values import BUY, SELL
 from peerwatt_bridge.services.model import FullReplay
 
 SIDES = ("buy", "sell")
-KINDS = ("no_trade", "all_crossing", "offers_rationed", "bids_rationed")
 STATUSES = ("off", "consuming", "feeding_in")
 
 
@@ -98,24 +97,6 @@ def tell_participant_in_full(state: MarketState, account: str) -> dict[str, Any]
         "exported_window": exports.window,
         "imported_wh": imports.register_wh,
         "imported_window": imports.window,
-    }
-
-
-def tell_cleared(cleared: ClearedWindow, clock: MarketClock) -> dict[str, Any]:
-    """A cleared window."""
-    return {
-        "window": cleared.window,
-        "start_s": clock.start_s(cleared.window),
-        "end_s": clock.end_s(cleared.window),
-        "kind": KINDS[cleared.result.kind],
-        "level": None if cleared.price_per_wh is None else cleared.result.level,
-        "price_per_wh": cleared.price_per_wh,
-        "traded_wh": cleared.traded_wh,
-        "amount": cleared.amount,
-        "supply_wh": cleared.supply_wh,
-        "demand_wh": cleared.demand_wh,
-        "block_number": cleared.block_number,
-        "transaction_hash": cleared.transaction_hash,
     }
 
 

@@ -19,13 +19,12 @@ from peerwatt.market.deployment import Deployment
 from peerwatt.market.history import Head
 from peerwatt.market.relay_words import unpack_growths
 from peerwatt.market.statement import Row, add_up, sum_of
-from peerwatt.market.words import WalletWord
+from peerwatt.market.words import KINDS, WalletWord
 from peerwatt.reference.past import Tally, add_up_accounts
 from peerwatt.reference.values import BUY
 from peerwatt.reference.wallets import Wallet
 
 SIDES = ("bid", "offer")
-KINDS = ("no_trade", "all_crossing", "offers_rationed", "bids_rationed")
 VERSION = 1
 # What an account's settled orders come to, in two replays.
 TALLIED = {

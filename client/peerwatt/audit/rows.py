@@ -11,7 +11,8 @@ from peerwatt.audit.calldata import MARKET, REGISTRY
 from peerwatt.audit.encoding import event_name, read_event
 from peerwatt.audit.history import Block, Log, Transaction
 from peerwatt.market.deployment import Deployment
-from peerwatt.reference.auction import ALL_CROSSING, BIDS_RATIONED, NO_TRADE, OFFERS_RATIONED, Result
+from peerwatt.market.words import KINDS
+from peerwatt.reference.auction import NO_TRADE, Result
 from peerwatt.reference.forgetting import Over
 from peerwatt.reference.market import Market
 from peerwatt.reference.meters import ExportRegister
@@ -29,12 +30,6 @@ Entry = tuple[str, Row]
 SIDES = ("buy", "sell")
 REGISTERS = ("import", "export")
 STATUSES = ("off", "consuming", "feeding_in")
-KINDS = {
-    NO_TRADE: "no_trade",
-    ALL_CROSSING: "all_crossing",
-    OFFERS_RATIONED: "offers_rationed",
-    BIDS_RATIONED: "bids_rationed",
-}
 MS = 1_000
 
 

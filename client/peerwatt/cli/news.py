@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from peerwatt.cli.views import KINDS, SIDES, energy, money_number, price_number, score_text
+from peerwatt.cli.views import SIDES, energy, money_number, price_number, score_text
 from peerwatt.market import words
 from peerwatt.market.clock import MarketClock
 from peerwatt.market.events import Event
@@ -134,7 +134,7 @@ def _cleared(args: Mapping[str, Any], clock: MarketClock, grid: PriceGrid) -> Li
         text = f"{span}: {traded} at {_price(price, grid)}; {supply} offered, {demand} bid"
     fields = {
         "window": args["window"],
-        "kind": KINDS[result.kind],
+        "kind": words.KINDS[result.kind],
         "price_per_wh": price,
         "traded_wh": args["traded_wh"],
         "supply_wh": args["supply_wh"],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,14 +14,11 @@ from peerwatt.cli.errors import UsageError, UserError
 if TYPE_CHECKING:
     from peerwatt.cli.session import Session
     from peerwatt.market.clock import MarketClock
-    from peerwatt.market.prices import ClearedWindow
     from peerwatt.market.statement import AccountHistory
     from peerwatt.units import PriceGrid
 
 DAY_S = 86_400
 SIDES = ("buy", "sell")
-# How a window cleared, by the kind of its result.
-KINDS = ("no_trade", "all_crossing", "offers_rationed", "bids_rationed")
 SHOWN_DIFFERENCES = 3
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
@@ -79,23 +76,6 @@ def parse_past(clock: MarketClock, text: str, *, whole_day: bool = False) -> int
     if whole_day:
         day += timedelta(days=1)
     return int(datetime(day.year, day.month, day.day, tzinfo=clock.zone).timestamp())
-
-
-def cleared_data(cleared: ClearedWindow, clock: MarketClock) -> dict[str, Any]:
-    """A cleared window as JSON."""
-    return {
-        "window": cleared.window,
-        "start_s": clock.start_s(cleared.window),
-        "end_s": clock.end_s(cleared.window),
-        "kind": KINDS[cleared.result.kind],
-        "price_per_wh": cleared.price_per_wh,
-        "traded_wh": cleared.traded_wh,
-        "amount": cleared.amount,
-        "supply_wh": cleared.supply_wh,
-        "demand_wh": cleared.demand_wh,
-        "block_number": cleared.block_number,
-        "transaction_hash": cleared.transaction_hash,
-    }
 
 
 def check_history(history: AccountHistory) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
+from peerwatt.market.clock import MarketClock
 from peerwatt.market.events import Event, decode_logs, get_topic
 from peerwatt.market.gateway import MarketGateway
 from peerwatt.market.history import Head, find_block, read_events, read_head, read_ranges, topic_of_number
-from peerwatt.market.words import NO_TRADE, ResultWord
+from peerwatt.market.words import KINDS, NO_TRADE, ResultWord
 
 RECENT_SPAN = 512
 
@@ -36,6 +38,23 @@ class ClearedWindow:
     def amount(self) -> int:
         """The traded energy at the clearing price [base units], before surcharges, haircuts and fees."""
         return self.traded_wh * (self.price_per_wh or 0)
+
+    def to_json(self, clock: MarketClock) -> dict[str, Any]:
+        """As commands and bridge tell it; money in base units, times in Unix seconds."""
+        return {
+            "window": self.window,
+            "start_s": clock.start_s(self.window),
+            "end_s": clock.end_s(self.window),
+            "kind": KINDS[self.result.kind],
+            "level": None if self.price_per_wh is None else self.result.level,
+            "price_per_wh": self.price_per_wh,
+            "traded_wh": self.traded_wh,
+            "amount": self.amount,
+            "supply_wh": self.supply_wh,
+            "demand_wh": self.demand_wh,
+            "block_number": self.block_number,
+            "transaction_hash": self.transaction_hash,
+        }
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ BANDS = 16
 BAND_SCORE = 625 * SCORE_ONE
 # Kinds of a result.
 NO_TRADE, ALL_CROSSING, OFFERS_RATIONED, BIDS_RATIONED = range(4)
+KINDS = ("no_trade", "all_crossing", "offers_rationed", "bids_rationed")
 # Connection status.
 OFF, ONLY_CONSUMING, FEEDING_IN = range(3)
 

@@ -10,7 +10,7 @@ from peerwatt.cli import output
 from peerwatt.cli.errors import RefusedError
 from peerwatt.cli.options import command
 from peerwatt.cli.session import Session
-from peerwatt.cli.views import cleared_data, energy, known_address, price_number
+from peerwatt.cli.views import energy, known_address, price_number
 
 if TYPE_CHECKING:
     from peerwatt.market.clock import MarketClock
@@ -81,8 +81,8 @@ def market(
         "phase": "cleared" if shown <= state.cleared else "gated" if shown <= clock.gated else "open",
         "book": _book_data(levels, grid),
         "preview": _preview_data(clear_book(*split(levels)), grid) if clears else None,
-        "result": None if result is None else cleared_data(result, clock),
-        "recent": [cleared_data(cleared, clock) for cleared in recent],
+        "result": None if result is None else result.to_json(clock),
+        "recent": [cleared.to_json(clock) for cleared in recent],
         "tariff": _tariff_data(tariff, clock),
         "network_fees": [{"feeder": feeder, "fee_per_wh": fee} for feeder, fee in fees.items()],
     }
@@ -113,7 +113,7 @@ def _book_data(levels: Levels, grid: PriceGrid) -> list[dict[str, Any]]:
 
 
 def _preview_data(clearing: Clearing, grid: PriceGrid) -> dict[str, Any]:
-    from peerwatt.cli.views import KINDS
+    from peerwatt.market.words import KINDS
     from peerwatt.reference.auction import NO_TRADE
 
     result = clearing.result

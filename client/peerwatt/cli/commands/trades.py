@@ -14,7 +14,6 @@ from peerwatt.cli.views import (
     From,
     To,
     check_history,
-    cleared_data,
     energy,
     money_number,
     parse_period,
@@ -69,7 +68,7 @@ def _read_all(session: Session, clock: MarketClock, period: Period) -> list[dict
 
     with session.waiting("reading the market's history"):
         found = read_steadily(session.w3, lambda head: list(prices.read_clearings(session.gateway, head, period.first)))
-    return [cleared_data(cleared, clock) for cleared in found if cleared.traded_wh and cleared.window in period]
+    return [cleared.to_json(clock) for cleared in found if cleared.traded_wh and cleared.window in period]
 
 
 def _own_rows(history: AccountHistory, clock: MarketClock, period: Period) -> list[dict[str, Any]]:

@@ -207,35 +207,35 @@ def measure(url: str, folder: Path, chosen: argparse.Namespace) -> None:
     print(f"bytes of a reading on the wire: JSON {len(sample) / BATCH:.0f}, CBOR {len(packed) / BATCH:.0f}", end="")
     print(f" ({len(packed) / len(sample) - 1:+.0%}); gzipped: JSON {len(gzip.compress(sample)) / BATCH:.0f}", end="")
     print(f", CBOR {len(gzip.compress(packed)) / BATCH:.0f}")
-    print(
-        f"bytes of a reading at rest: {at_rest:.0f}, with indexes; as JSON {raw:.0f} ({at_rest / raw - 1:+.0%})", end=""
-    )
+    print(f"bytes of a reading at rest: {at_rest:.0f}, with indexes, notices apart; as JSON {raw:.0f}", end="")
+    print(f" ({at_rest / raw - 1:+.0%})", end="")
     print(f", gzipped {zipped:.0f}")
 
 
 def sign_readings(village: Any, homes: Sequence[Any], count: int) -> list[Any]:
-    """So many readings of one window each, the oldest windows first, in turn through the homes."""
+    """So many readings of one window each, in turn through the homes, from their enrolment on; then it is later."""
     from peerwatt.meter.submission import SignedReport
     from peerwatt.signing import EXPORTS, Report, sign
 
-    first = village.window - count // len(homes) - 2
+    first = village.window
     made = []
     for place in range(count):
         turn, home = place // len(homes), homes[place % len(homes)]
-        report = Report(home.meter, EXPORTS, first + turn, (20_000 + turn * 950, 20_950 + turn * 950))
+        report = Report(home.meter, EXPORTS, first + turn, (turn * 950, turn * 950 + 950))
         made.append(SignedReport(report, sign(report, village.domain, home.meter_key)))
+    village.travel_to(first + count // len(homes) + 2)
     return made
 
 
 def order_latencies(village: Any, homes: Sequence[Any], client: Client, count: int) -> list[float]:
     """From POST to the first answer that says that a block has it [s]."""
-    from peerwatt.signing import SELL, Order, sign
+    from peerwatt.signing import BUY, Order, sign
 
     times_s = []
     for place in range(count):
         home, nonce = homes[place % len(homes)], place // len(homes) + 1
         window = village.window + 3 + place
-        order = Order(home.account, home.meter, SELL, window, window, 100, 100, nonce)
+        order = Order(home.account, home.meter, BUY, window, window, 100, 100, nonce)
         signature = "0x" + sign(order, village.domain, home.account_key).to_bytes().hex()
         began_s = time.perf_counter()
         answer = client.post("/v1/orders", minified({"message": order.to_json(), "signature": signature}))
@@ -277,13 +277,18 @@ def batch(bodies: Sequence[Any]) -> bytes:
 
 
 def database_bytes(folder: Path) -> int:
-    """Size of the SQLite file once its log is folded in."""
+    """Size of what is kept for good: a copy of the database without the notices, which go after a day."""
     import sqlite3
 
-    connection = sqlite3.connect(folder / "bridge.db")
-    connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
-    pages = int(connection.execute("PRAGMA page_count").fetchone()[0])
-    connection.close()
+    with tempfile.TemporaryDirectory() as name:
+        source, copy = sqlite3.connect(folder / "bridge.db"), sqlite3.connect(Path(name) / "copy.db")
+        source.backup(copy)
+        source.close()
+        copy.execute("DELETE FROM notices")
+        copy.commit()
+        copy.execute("VACUUM")
+        pages = int(copy.execute("PRAGMA page_count").fetchone()[0])
+        copy.close()
     return pages * PAGE_BYTES
 
 

@@ -238,7 +238,7 @@ def _accept(bridge: Bridge, signed: Sequence[SignedReport], *, alone: bool = Fal
         outcomes = bridge.taking.take_readings(signed)
     if alone and outcomes[0].error is not None:
         raise from_refusal(outcomes[0].error)
-    bridge.wake()
+    # Nobody is woken: no reading is in such a hurry that planning should take turns with keeping.
     return Results(results=[to_result(outcome) for outcome in outcomes])
 
 

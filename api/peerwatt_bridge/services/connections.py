@@ -6,6 +6,7 @@ import threading
 from collections.abc import Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 
 from sqlalchemy import Connection, insert, select, update
 from web3 import Web3
@@ -144,6 +145,8 @@ def _to_meter(row: object) -> Meter:
     )
 
 
+# The same homes come again and again.
+@lru_cache(maxsize=65_536)
 def to_address(data: bytes) -> str:
     """The checksum address of 20 bytes."""
     return Web3.to_checksum_address("0x" + data.hex())

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, and_, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, insert, or_, select, update
 
 from peerwatt.exceptions import BadSignature, MalformedSignature
 from peerwatt.market.clock import MarketClock
@@ -15,7 +15,7 @@ from peerwatt.meter.readings import REGISTERS
 from peerwatt.meter.submission import SignedReport
 from peerwatt.refusals.base import MarketError
 from peerwatt.signing import Report, Signature
-from peerwatt.signing.typed import recover
+from peerwatt.signing.typed import recover_digest
 from peerwatt.units import format_energy
 from peerwatt_bridge.services.chain import Chain
 from peerwatt_bridge.services.connections import Connections, Meter
@@ -95,7 +95,11 @@ class Readings:
         """
         domain = self._chain.domain
         digests = [item.report.digest(domain) for item in signed]
-        refused = {place: error for place, item in enumerate(signed) if (error := self._find_forgery(item)) is not None}
+        refused = {
+            place: error
+            for place, (item, digest) in enumerate(zip(signed, digests, strict=True))
+            if (error := _find_forgery(item, digest)) is not None
+        }
         genuine = {item.report.meter for place, item in enumerate(signed) if place not in refused}
         found = self._connections.find(genuine)
         for place, item in enumerate(signed):
@@ -110,15 +114,6 @@ class Readings:
             work = [(place, digests[place], found[signed[place].report.meter], signed[place]) for place in rest]
             outcomes |= self._database.write(lambda connection: self._keep(connection, work))
         return [outcomes[place] for place in range(len(signed))]
-
-    def _find_forgery(self, item: SignedReport) -> MarketError | None:
-        try:
-            signer = recover(item.report, self._chain.domain, item.signature)
-        except MalformedSignature as error:
-            return error
-        if signer != item.report.meter:
-            return BadSignature(signer=item.report.meter, recovered=signer, message_type="Report")
-        return None
 
     def _keep(
         self, connection: Connection, work: Sequence[tuple[int, bytes, Meter, SignedReport]]
@@ -151,11 +146,15 @@ class Readings:
                 moved[meter.id, report.side] = newest[meter.id, report.side] = (end, report.registers[-1])
             outcomes[place] = Outcome(digest, verdict.status, verdict.reason, verdict.detail)
             told.append(_tell(digest, report, verdict.status, verdict.reason))
-        for (meter_id, side), (window, register_wh) in moved.items():
+        if moved:
             connection.execute(
-                update(registers)
-                .where(registers.c.meter_id == meter_id, registers.c.side == side)
-                .values(window=window, register_wh=register_wh)
+                update(registers).where(
+                    registers.c.meter_id == bindparam("of_meter"), registers.c.side == bindparam("of_side")
+                ),
+                [
+                    {"of_meter": meter_id, "of_side": side, "window": window, "register_wh": register_wh}
+                    for (meter_id, side), (window, register_wh) in moved.items()
+                ],
             )
         new.write(connection)
         if told:
@@ -197,9 +196,7 @@ class Readings:
             return newest, None
         end = report.first_window + len(report.growths_wh)
         same = and_(readings.c.meter_id == meter.id, readings.c.side == report.side, readings.c.status.not_in(DOUBTFUL))
-        earlier = connection.execute(
-            select(readings).where(same, reading_end <= report.first_window).order_by(reading_end.desc()).limit(1)
-        ).first()
+        earlier = _read_before(connection, same, report.first_window)
         later = connection.execute(
             select(readings).where(same, readings.c.first_window >= end).order_by(readings.c.first_window).limit(1)
         ).first()
@@ -230,6 +227,17 @@ class Readings:
                 )
                 return _Verdict(Status.QUARANTINED, JUMP, detail)
         return _Verdict()
+
+
+def _find_forgery(item: SignedReport, digest: bytes) -> MarketError | None:
+    """Why a report is not its meter's, None if it is."""
+    try:
+        signer = recover_digest(digest, item.signature)
+    except MalformedSignature as error:
+        return error
+    if signer != item.report.meter:
+        return BadSignature(signer=item.report.meter, recovered=signer, message_type="Report")
+    return None
 
 
 def _contradictions(report: Report, mine: Iterable[_Known]) -> Iterable[tuple[_Known, int, int, int]]:
@@ -283,6 +291,21 @@ def _read_overlapping(
         report = Report(addresses[row.meter_id], row.side, row.first_window, unpack_registers(row.registers))
         kept[row.meter_id, row.side].append(_Known(row.id, report, row.status))
     return kept
+
+
+def _read_before(connection: Connection, same: ColumnElement[bool], first_window: int) -> Row[Any] | None:
+    """Of the readings that end by a window the one that ends last.
+
+    In two steps, each along the index: the one that begins last, then those that can end after it.
+    """
+    ended = and_(same, readings.c.first_window <= first_window, reading_end <= first_window)
+    nearest = connection.execute(
+        select(readings.c.first_window).where(ended).order_by(readings.c.first_window.desc()).limit(1)
+    ).scalar()
+    if nearest is None:
+        return None
+    longest = select(readings).where(ended, readings.c.first_window >= nearest - MAX_WINDOWS)
+    return connection.execute(longest.order_by(reading_end.desc()).limit(1)).first()
 
 
 def _read_newest(connection: Connection, meter_ids: Iterable[int]) -> dict[tuple[int, int], tuple[int, int]]:

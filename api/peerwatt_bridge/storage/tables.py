@@ -137,13 +137,20 @@ readings = Table(
     Column("relay_id", ForeignKey("relays.id")),
     Column("place", SmallInteger),
     Index("ix_readings_meter", "meter_id", "side", "first_window"),
-    Index("ix_readings_relay", "relay_id"),
 )
 Index(
     "ix_readings_waiting",
     readings.c.id,
     sqlite_where=readings.c.status == int(Status.RECEIVED),
     postgresql_where=readings.c.status == int(Status.RECEIVED),
+)
+
+# Most readings are never relayed.
+Index(
+    "ix_readings_relay",
+    readings.c.relay_id,
+    sqlite_where=readings.c.relay_id.is_not(None),
+    postgresql_where=readings.c.relay_id.is_not(None),
 )
 
 # The first window after a reading. Of the two columns' types, what is compared with it would get the smaller one.

@@ -143,9 +143,14 @@ def recover(message: Message, domain: Domain, signature: Signature) -> str:
     Raises:
         MalformedSignature: no key can have made the signature.
     """
+    return recover_digest(message.digest(domain), signature)
+
+
+def recover_digest(digest: bytes, signature: Signature) -> str:
+    """Who signed what has this digest; as `recover`, for who has computed it already."""
     vrs = (signature.v - 27, signature.r, signature.s)
     try:
-        public = RecoverableSignature(vrs=vrs).recover_public_key_from_msg_hash(message.digest(domain))
+        public = RecoverableSignature(vrs=vrs).recover_public_key_from_msg_hash(digest)
     except (Unrecoverable, ValidationError, ValueError) as error:
         raise MalformedSignature("no key can have made this signature; sign again") from error
     return str(public.to_checksum_address())

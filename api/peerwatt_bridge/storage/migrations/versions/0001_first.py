@@ -203,7 +203,14 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_readings_digest_key"), "readings", ["digest_key"], unique=False)
     op.create_index("ix_readings_meter", "readings", ["meter_id", "side", "first_window"], unique=False)
-    op.create_index("ix_readings_relay", "readings", ["relay_id"], unique=False)
+    op.create_index(
+        "ix_readings_relay",
+        "readings",
+        ["relay_id"],
+        unique=False,
+        sqlite_where=sa.text("relay_id IS NOT NULL"),
+        postgresql_where=sa.text("relay_id IS NOT NULL"),
+    )
     op.create_index(
         "ix_readings_waiting",
         "readings",
@@ -264,7 +271,12 @@ def downgrade() -> None:
         sqlite_where=sa.text("status = 0"),
         postgresql_where=sa.text("status = 0"),
     )
-    op.drop_index("ix_readings_relay", table_name="readings")
+    op.drop_index(
+        "ix_readings_relay",
+        table_name="readings",
+        sqlite_where=sa.text("relay_id IS NOT NULL"),
+        postgresql_where=sa.text("relay_id IS NOT NULL"),
+    )
     op.drop_index("ix_readings_meter", table_name="readings")
     op.drop_index(op.f("ix_readings_digest_key"), table_name="readings")
     op.drop_table("readings")

@@ -29,6 +29,7 @@ from web3 import Web3
 
 from bench_chain import BenchMarket, Size
 from peerwatt import artifacts
+from peerwatt.audit.arenas import share_memory
 from peerwatt.audit.audit import Audit
 from peerwatt.audit.rpc import HttpTransport
 from peerwatt.market.deployment import Deployment
@@ -52,7 +53,8 @@ TOOLS = Path(__file__).resolve().parents[1] / ".tools" / "node_modules" / ".bin"
 
 
 def audit(url: str, deployment: Deployment) -> int:
-    """The whole audit; returns the settled participant-windows."""
+    """The whole audit, as the command makes it; returns the settled participant-windows."""
+    share_memory()
     with HttpTransport(url) as transport:
         report = Audit(transport, deployment, ahead=True).run()
     if report.verdict != "holds":
@@ -232,16 +234,9 @@ def main() -> None:
         table.add_row(name, *row)
     # Columns side by side, however narrow the terminal.
     Console(width=140).print(table)
-    console.print(_describe_memory({name: row for name, row in rows.items() if name in SIZES}))
-
-
-def _describe_memory(rows: dict[str, list[str]]) -> str:
-    if len(rows) < 2:
-        return ""
-    points = [(int(row[0].replace(",", "")), float(row[-1])) for row in rows.values()]
-    (few, low), (many, high) = points[0], points[-1]
-    per_100_000 = (high - low) / (many - few) * 100_000
-    return f"memory: {low:.0f} MB at {few:,}, and {per_100_000:.0f} MB for each 100,000 participant-windows"
+    if {"medium", "long"} <= rows.keys():
+        few, many = rows["medium"], rows["long"]
+        console.print(f"memory of an audit of 200 homes: {few[-1]} MB at {few[0]} windows, {many[-1]} MB at {many[0]}")
 
 
 if __name__ == "__main__":

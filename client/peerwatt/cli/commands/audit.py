@@ -96,9 +96,11 @@ def audit(
     Ends with 0 if all holds, 1 if something is violated, 2 if the command makes no sense, 3 if something could not be
     checked.
     """
+    from peerwatt.audit.arenas import share_memory
     from peerwatt.audit.rpc import HttpTransport
     from peerwatt.audit.run import audit_market
 
+    share_memory()
     last = read_block_name(block)
     account = read_address(participant, "--participant") if participant is not None else None
     if html is not None:

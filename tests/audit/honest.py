@@ -109,7 +109,8 @@ class Node:
 
     def eth_call(self, call: dict[str, str], block: str) -> Any:
         try:
-            request: Any = {"to": Web3.to_checksum_address(call["to"]), "data": call["data"]}
+            receiver = {"to": Web3.to_checksum_address(call["to"])} if "to" in call else {}
+            request: Any = {**receiver, "data": call["data"]}
             return self._w3.eth.call(request, self._state(block))
         except (TransactionFailed, Web3Exception) as error:
             raise RpcError(3, f"execution reverted: {error}") from error

@@ -187,10 +187,12 @@ def in_block(number: int, **fields: Callable[[str], str]) -> Lie:
 
 
 def in_view(contract: str, text: str, *arguments: str, change: Callable[[int], int] | None) -> Lie:
-    """Another word of a getter; refused if None."""
+    """Another word of a getter, of a node that takes no bundles of them; refused if None."""
     data = keccak(text=text)[:4].hex() + "".join(one[2:].lower().rjust(64, "0") for one in arguments)
 
     def lie(method: str, params: list[Any], answer: Any) -> Any:
+        if method == "eth_call" and "to" not in params[0]:
+            return RpcError(-32602, "a call needs a receiver")
         if method != "eth_call" or params[0]["to"].lower() != contract.lower() or params[0]["data"] != f"0x{data}":
             return answer
         return RpcError(-32000, "missing trie node") if change is None else f"0x{change(int(answer, 16)):064x}"

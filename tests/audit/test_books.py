@@ -5,6 +5,7 @@ from __future__ import annotations
 from audit.lives import live
 from audit.script import script
 from peerwatt.audit.books import read_books
+from peerwatt.audit.bundles import Words
 from peerwatt.audit.chunks import read_block
 from peerwatt.audit.state import compare_state
 from peerwatt.reference import Market
@@ -21,7 +22,7 @@ def test_read_books__open_orders__as_the_reference_adds_them_up() -> None:
     for twin in (script(), *lives):
         transport = twin.chain.transport()
         block = read_block(transport, twin.chain.chain.height)
-        found = read_books(transport, twin.manifest.market, block, twin.market.book_state.cleared)
+        found = read_books(Words(transport, block), twin.manifest.market, twin.market.book_state.cleared)
         assert found == books_of(twin.market)
 
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from peerwatt.audit.bundles import Words
 from peerwatt.audit.calldata import MARKET
-from peerwatt.audit.getters import call_getter, read_answer
-from peerwatt.audit.history import Block
-from peerwatt.audit.transport import RpcError, Transport
+from peerwatt.audit.getters import call_getter
+from peerwatt.audit.transport import RpcError
 
 # Level -> Wh bid and offered.
 Book = dict[int, tuple[int, int]]
@@ -21,10 +21,11 @@ M48, M56, M96 = (1 << 48) - 1, (1 << 56) - 1, (1 << 96) - 1
 NO_NET = 1 << 55
 
 
-def read_books(transport: Transport, market: str, block: Block, cleared: int) -> dict[int, Book]:
+def read_books(reader: Words, market: str, cleared: int) -> dict[int, Book]:
     """The books of all windows that an order can be for at a block.
 
     Args:
+        reader: of the words at the block.
         market: address.
         cleared: the newest window that was cleared.
     Raises:
@@ -32,11 +33,12 @@ def read_books(transport: Transport, market: str, block: Block, cleared: int) ->
     """
 
     def read(name: str, arguments: Sequence[tuple[int, ...]]) -> list[int]:
-        answers = transport.many([call_getter(market, MARKET, name, one, block) for one in arguments])
-        refusal = next((one for one in answers if isinstance(one, RpcError)), None)
-        if refusal is not None:
-            raise refusal
-        return [read_answer(answer) for answer in answers]
+        found: list[int] = []
+        for word in reader.read([call_getter(market, MARKET, name, one) for one in arguments]):
+            if isinstance(word, RpcError):
+                raise word
+            found.append(word)
+        return found
 
     windows = range(cleared + 1, cleared + RING)
     (levels,) = read("live_levels", [()])

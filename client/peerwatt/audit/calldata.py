@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from eth_abi.abi import decode
 from eth_abi.exceptions import DecodingError
 from eth_utils.abi import collapse_if_tuple
 from eth_utils.crypto import keccak
 
 from peerwatt import artifacts
+from peerwatt.audit.decoding import decode
 
 MARKET, REGISTRY = "EnergyMarket", "EnergyRegistry"
 

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from eth_abi.abi import decode, encode
+from eth_abi.abi import encode
 from eth_utils.abi import collapse_if_tuple
 from eth_utils.crypto import keccak
 
 from peerwatt import artifacts
+from peerwatt.audit.decoding import decode
 from peerwatt.audit.history import Log
 from peerwatt.market.records import to_arguments
 from peerwatt.reference.state import Event

@@ -8,8 +8,9 @@ from types import MappingProxyType
 from typing import Any
 
 from peerwatt.audit.books import OFFER, Book, read_books
+from peerwatt.audit.bundles import Words
 from peerwatt.audit.calldata import MARKET, REGISTRY
-from peerwatt.audit.getters import call_getter, read_answer
+from peerwatt.audit.getters import call_getter
 from peerwatt.audit.history import Block
 from peerwatt.audit.transport import RpcError, Transport
 from peerwatt.market.deployment import Deployment
@@ -77,26 +78,24 @@ def compare_state(
     """
     domain = Domain(deployment.chain_id, deployment.market)
     addresses = {MARKET: deployment.market, REGISTRY: deployment.registry, TOKEN: deployment.token}
+    reader = Words(transport, block)
     compared, differences, refusals = 0, [], []
     views = _views(deployment, market, registry, domain, given, callers, closed)
     known = ((contract, view) for contract, view in views if view[0] not in unknown and view[:2] not in unknown)
     for part in _parts(known):
-        answers = transport.many(
-            [call_getter(addresses[contract], contract, *view[:2], block) for contract, view in part]
-        )
-        for (contract, (name, arguments, expected)), answer in zip(part, answers, strict=True):
-            if isinstance(answer, RpcError):
-                refusals.append(str(answer))
+        words = reader.read([call_getter(addresses[contract], contract, *view[:2]) for contract, view in part])
+        for (contract, (name, arguments, expected)), found in zip(part, words, strict=True):
+            if isinstance(found, RpcError):
+                refusals.append(str(found))
                 continue
             compared += 1
-            found = read_answer(answer)
             if found != expected:
                 label = f"{contract}.{name}({', '.join(_text(argument) for argument in arguments)})"
                 differences.append(Difference(label, name, expected, found))
     if not market.book_state.closed:
         # In a closed market nobody reads them any more.
         try:
-            found_books = read_books(transport, deployment.market, block, market.book_state.cleared)
+            found_books = read_books(reader, deployment.market, market.book_state.cleared)
         except RpcError as error:
             refusals.append(str(error))
         else:

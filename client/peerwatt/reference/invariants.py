@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable
-from copy import deepcopy
 
 from .auction import clear_book, split
 from .offers import CALENDAR_WINDOWS, Levels, add_to_levels, get_calendar
@@ -61,7 +60,7 @@ def tokens_cover_free_money(market: MarketState) -> Violations:
 
 
 def _moves(market: MarketState) -> Moves:
-    moves = deepcopy(market.past.moves)
+    moves = market.past.moves.copy()
     moves.follow(market.log, market.parameters)
     return moves
 

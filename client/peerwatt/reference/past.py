@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from .meters import ExportRegister, ImportRegister
@@ -46,6 +46,9 @@ class WindowSums:
     balancing: int = 0
     network: int = 0
     at_price: int = 0
+
+    def copy(self) -> WindowSums:
+        return replace(self, levels=dict(self.levels))
 
     def add(self, line: Settled, result: Result | None) -> None:
         order, payment = line.order, line.payment
@@ -133,6 +136,9 @@ class Moves:
     totals: Counter[str] = field(default_factory=Counter)
     funds: dict[str, str] = field(default_factory=dict)
 
+    def copy(self) -> Moves:
+        return Moves(self.balances.copy(), self.totals.copy(), dict(self.funds))
+
     def follow(self, log: Iterable[Event], parameters: MarketParameters) -> None:
         if not self.funds:
             self.funds = {"balancing": parameters.balancing_account, "network": parameters.network_account}
@@ -156,6 +162,9 @@ class Readings:
     """The last reading of each account's registers, by side: register [Wh] and window."""
 
     last: dict[tuple[str, int], tuple[int, int]] = field(default_factory=dict)
+
+    def copy(self) -> Readings:
+        return Readings(dict(self.last))
 
     def follow(self, log: Iterable[Event]) -> Violations:
         """Takes the readings of a log; those that do not rise above the ones before, in words."""
@@ -184,6 +193,9 @@ class Nonces:
     """The highest nonce that was ever used or burnt in each slot."""
 
     highest: dict[tuple[str, int], int] = field(default_factory=dict)
+
+    def copy(self) -> Nonces:
+        return Nonces(dict(self.highest))
 
     def follow(self, log: Iterable[Event]) -> Violations:
         """Takes the orders of a log; those whose nonce was used before, in words."""

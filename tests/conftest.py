@@ -1,8 +1,9 @@
-"""What every test shares: a skip is a failure in CI, and hypothesis never fails for being slow."""
+"""What every test shares: in CI a skip fails, what hangs fails, and hypothesis never fails for being slow."""
 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Generator
 from pathlib import Path
 from typing import TypeVar
@@ -17,6 +18,8 @@ VyperContract.__repr__ = lambda self: f"<{self.compiler_data.contract_path} at {
 
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 STEPS = 50
+# No test takes a tenth of it on two cores: what takes longer waits for something that won't come.
+HANGS_S = 600
 SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
 
 settings.register_profile(
@@ -53,6 +56,18 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
     return _fail_a_skip((yield))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if not os.environ.get("PEERWATT_FUZZ"):
+        for item in items:
+            item.add_marker(pytest.mark.timeout(HANGS_S))
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """A run that is cut off has told what failed until then; the processes of xdist tell only the first one."""
+    if os.environ.get("CI") == "true" and report.failed and "PYTEST_XDIST_WORKER" not in os.environ:
+        print(f"\nFAILED {report.nodeid} ({report.when})\n{report.longreprtext}", file=sys.__stderr__, flush=True)
 
 
 # ape's tests need its fixtures, and a chain that ape makes.

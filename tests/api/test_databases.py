@@ -176,7 +176,7 @@ def in_threads(count: int, work: Callable[[int], Any]) -> list[Any]:
         except BaseException as error:
             failed.append(error)
 
-    threads = [threading.Thread(target=run, args=(place,)) for place in range(count)]
+    threads = [threading.Thread(target=run, args=(place,), daemon=True) for place in range(count)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -2,34 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
-import multiprocessing
 import random
 import signal
 import stat
-from multiprocessing.connection import Connection
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from eth_account import Account
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from e2e.tools import ROOT, environment
 from meter_agent.fake_bridge import DOMAIN
+from meter_agent.writer import KEY, open_journal, sign_report
 from peerwatt.meter.agent.journal import SIGNED, TAKEN, Journal, JournalError, RegisterFalls
-from peerwatt.signing import BUY, SELL, Domain, Report, Signature, check_signer, sign
-
-KEY = Account.from_key("0x" + "17" * 32)
+from peerwatt.signing import BUY, SELL, Domain, Report, Signature, check_signer
 
 
-def sign_report(report: Report) -> Signature:
-    return sign(report, DOMAIN, bytes(KEY.key))
-
-
-def open_journal(path: Path) -> Journal:
-    journal = Journal(path, KEY.address)
-    journal.bind(DOMAIN, 900)
-    return journal
+PATHS = f"{ROOT / 'client'}:{ROOT / 'tests'}"
 
 
 @pytest.fixture
@@ -150,39 +141,22 @@ def test_record__any_life_with_restarts__no_window_has_two_registers(
     journal.close()
 
 
-def write_on(path: Path, growth_wh: int, said: Connection) -> None:
-    """Writes boundaries as fast as it can, and says each report that it signed, until it is killed."""
-    journal = open_journal(path)
-    window, register_wh = journal.last_boundary(SELL) or (1000, 5000)
-    while True:
-        window, register_wh = window + 1, register_wh + growth_wh
-        for kept in journal.record(SELL, window, register_wh, float(window), sign_report):
-            said.send((kept.digest, kept.signed.report.registers))
-
-
 def test_record__killed_at_any_moment__what_was_said_is_kept_and_unchanged(tmp_path: Path) -> None:
     path = tmp_path / "journal.sqlite"
     chance = random.Random(7)
     said: dict[str, tuple[int, ...]] = {}
-    # A fork knows all modules already.
-    processes = multiprocessing.get_context("fork")
     for run in range(8):
-        here, there = processes.Pipe(duplex=False)
         # Another growth in each run: a window that was signed twice would have other registers.
-        writer = processes.Process(target=write_on, args=(path, run + 1, there), daemon=True)
-        writer.start()
-        there.close()
-        for _ in range(chance.randrange(1, 40)):
-            digest, registers = here.recv()
-            said[digest] = registers
-        writer.kill()
-        with contextlib.suppress(EOFError, OSError):
-            while True:
-                digest, registers = here.recv()
-                said[digest] = registers
-        writer.join()
-        assert writer.exitcode == -signal.SIGKILL
-        here.close()
+        command = [sys.executable, "-m", "meter_agent.writer", str(path), str(run + 1)]
+        with subprocess.Popen(command, env=environment(PYTHONPATH=PATHS), stdout=subprocess.PIPE, text=True) as writer:
+            assert writer.stdout is not None
+            lines = [writer.stdout.readline() for _ in range(chance.randrange(1, 40))]
+            writer.kill()
+            lines += writer.stdout.readlines()
+        assert writer.returncode == -signal.SIGKILL
+        # The last line may have been cut off.
+        for digest, *registers in (line.split() for line in lines if line.endswith("\n")):
+            said[digest] = tuple(map(int, registers))
     journal = open_journal(path)
     kept = journal.all_reports()
     assert len(said) > 8 and said.keys() <= {one.digest for one in kept}

@@ -92,7 +92,8 @@ def test_round__window_without_offer__held_and_never_relayed(
     )
     sent = village.w3.eth.get_transaction_count(RELAYER.address)
     rounds(bridge)
-    assert [status(client, result["digest"]) for result in results] == ["held"] * 3
+    shown = [client.get(f"/v1/readings/{result['digest']}").json() for result in results]
+    assert [(one["status"], one["reason"]) for one in shown] == [("held", "no-offer")] * 3
     assert village.w3.eth.get_transaction_count(RELAYER.address) == sent
 
 

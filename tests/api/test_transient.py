@@ -36,7 +36,7 @@ def test_round__what_was_held_is_wanted_after_all__relayed(village: Village, tmp
         [early] = post(client, reading(village, ADA, window, 0, 1000))
         # As if it had been judged on blocks that are gone.
         with bridge.database.writing() as connection:
-            connection.execute(readings.update().values(status=int(Status.HELD), reason="no-offer"))
+            connection.execute(readings.update().values(status=int(Status.HELD)))
         [late] = post(client, reading(village, ADA, window + 1, 1000, 2000))
         rounds(bridge, 4)
         assert [status(client, one["digest"]) for one in (early, late)] == ["final", "final"]

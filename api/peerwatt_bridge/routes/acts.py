@@ -46,7 +46,7 @@ class Act(BaseModel):
     reason: str | None
     detail: str | None
     duplicate: bool
-    received_s: float
+    received_s: int
     transaction: str | None
     block: int | None
 
@@ -131,7 +131,7 @@ def to_act(bridge: BridgeOf, kept: Kept) -> Act:
         reason=kept.reason,
         detail=kept.detail,
         duplicate=kept.duplicate,
-        received_s=kept.received_ms / 1000,
+        received_s=kept.received_s,
         transaction=transaction,
         block=block,
     )

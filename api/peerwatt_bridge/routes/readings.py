@@ -117,7 +117,7 @@ class Record(Result):
     first_window: int
     registers_wh: list[int]
     signature: str
-    received_s: float
+    received_s: int
     transaction: str | None = None
     block: int | None = None
 
@@ -215,7 +215,7 @@ def to_record(record: ReadingRecord) -> Record:
         first_window=report.first_window,
         registers_wh=list(report.registers),
         signature="0x" + record.signed.signature.to_bytes().hex(),
-        received_s=record.received_ms / 1000,
+        received_s=record.received_s,
         transaction=record.transaction,
         block=record.block,
     )

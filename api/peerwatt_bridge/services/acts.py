@@ -66,7 +66,7 @@ class Kept:
     status: Status
     reason: str | None
     detail: str | None
-    received_ms: int
+    received_s: int
     relay_id: int | None
     duplicate: bool = False
 
@@ -151,7 +151,7 @@ class Acts:
         known = connection.execute(select(acts).where(acts.c.digest == digest)).first()
         if known is not None:
             return Kept(**{**vars(to_kept(known)), "duplicate": True})
-        received_ms = now_ms()
+        received_s = now_ms() // 1000
         inserted = connection.execute(
             insert(acts).values(
                 digest=digest,
@@ -162,11 +162,11 @@ class Acts:
                 signature=act.signature.to_compact(),
                 deadline_ms=deadline_s * 1000,
                 status=int(Status.RECEIVED),
-                received_ms=received_ms,
+                received_s=received_s,
             )
         )
         assert inserted.inserted_primary_key is not None
-        kept = Kept(int(inserted.inserted_primary_key[0]), digest, act, Status.RECEIVED, None, None, received_ms, None)
+        kept = Kept(int(inserted.inserted_primary_key[0]), digest, act, Status.RECEIVED, None, None, received_s, None)
         notify(connection, "act", [tell(kept)])
         return kept
 
@@ -223,7 +223,7 @@ def to_kept(row: Any) -> Kept:
     agent = None if row.agent is None else check_address("0x" + row.agent.hex(), "agent")
     message = TYPES[kind].from_json(json.loads(row.message))
     act = SignedAct(kind, message, Signature.from_bytes(row.signature), agent)
-    return Kept(row.id, row.digest, act, Status(row.status), row.reason, row.detail, row.received_ms, row.relay_id)
+    return Kept(row.id, row.digest, act, Status(row.status), row.reason, row.detail, row.received_s, row.relay_id)
 
 
 def tell(kept: Kept) -> dict[str, Any]:

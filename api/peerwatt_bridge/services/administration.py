@@ -14,7 +14,7 @@ from peerwatt_bridge.services.readings import UnknownMeter
 from peerwatt_bridge.services.records import Records
 from peerwatt_bridge.services.rows import Item, set_status
 from peerwatt_bridge.storage.database import Database, now_ms
-from peerwatt_bridge.storage.packing import unpack_registers
+from peerwatt_bridge.storage.packing import unpack_reason, unpack_registers
 from peerwatt_bridge.storage.tables import Status, administration, meters, readings, registers
 
 RELEASABLE = (Status.QUARANTINED, Status.HELD)
@@ -116,7 +116,7 @@ def _release(connection: Connection, reading_id: int, digest: bytes, note: str, 
     detail = {
         "meter": to_address(row.address),
         "from": status.name.lower(),
-        "reason": row.reason,
+        "reason": unpack_reason(status, row.reason),
         "note": note,
         "client": client,
     }

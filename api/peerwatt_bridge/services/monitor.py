@@ -150,7 +150,7 @@ def _read_relays(connection: Connection) -> tuple[Any, Any, float]:
 
 def _read_queue(connection: Connection, name: str) -> Queue:
     table = ITEM_TABLES[name]
-    waiting, oldest_ms = connection.execute(
-        select(func.count(), func.min(table.c.received_ms)).where(table.c.status == int(Status.RECEIVED))
+    waiting, oldest_s = connection.execute(
+        select(func.count(), func.min(table.c.received_s)).where(table.c.status == int(Status.RECEIVED))
     ).one()
-    return Queue(name, int(waiting), 0.0 if oldest_ms is None else max(0.0, (now_ms() - oldest_ms) / 1000))
+    return Queue(name, int(waiting), 0.0 if oldest_s is None else max(0.0, now_ms() / 1000 - oldest_s))

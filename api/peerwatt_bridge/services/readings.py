@@ -334,7 +334,7 @@ class _New:
                 "digest_key": key_of(digest),
                 "status": int(verdict.status),
                 "reason": verdict.reason,
-                "received_ms": now_ms(),
+                "received_s": now_ms() // 1000,
             }
         )
         known = _Known(0, report, int(verdict.status))
@@ -387,8 +387,8 @@ def _tell(digest: bytes, report: Report, status: Status, reason: str | None) -> 
 
 
 def key_of(digest: bytes) -> int:
-    """What finds a reading by its digest: its first 8 bytes as a signed integer."""
-    return int.from_bytes(digest[:8], "big", signed=True)
+    """What finds a reading by its digest: its first 4 bytes as a signed integer."""
+    return int.from_bytes(digest[:4], "big", signed=True)
 
 
 def to_signed_report(row: Any, meter: str) -> SignedReport:

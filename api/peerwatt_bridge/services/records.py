@@ -12,6 +12,7 @@ from peerwatt_bridge.services.chain import Chain
 from peerwatt_bridge.services.connections import to_address
 from peerwatt_bridge.services.readings import key_of, to_signed_report
 from peerwatt_bridge.storage.database import Database
+from peerwatt_bridge.storage.packing import unpack_reason
 from peerwatt_bridge.storage.tables import Status, equivocations, meters, readings, relays
 
 
@@ -24,7 +25,7 @@ class ReadingRecord:
     signed: SignedReport
     status: Status
     reason: str | None
-    received_ms: int
+    received_s: int
     transaction: str | None
     block: int | None
 
@@ -111,8 +112,8 @@ class Records:
             signed.report.digest(self._chain.domain),
             signed,
             Status(row.status),
-            row.reason,
-            row.received_ms,
+            unpack_reason(Status(row.status), row.reason),
+            row.received_s,
             None if row.mined_hash is None else "0x" + row.mined_hash.hex(),
             row.block_number,
         )

@@ -33,12 +33,13 @@ from peerwatt_bridge.services.outbox import Job
 from peerwatt_bridge.services.readings import to_signed_report
 from peerwatt_bridge.services.rows import Item
 from peerwatt_bridge.storage.database import Database
+from peerwatt_bridge.storage.packing import NO_OFFER
 from peerwatt_bridge.storage.tables import Status, meters, reading_end, readings
 
 # Reports of one round, and words of one relay.
 MAX_REPORTS = 400
 MAX_WORDS = relay.MAX_WORDS
-NO_OFFER, OTHER_WINDOWS = "no-offer", "covers-other-windows"
+OTHER_WINDOWS = "covers-other-windows"
 # A reading that is half as old as the market allows is renewed.
 RENEWAL = 2
 # These pass: the window ends, somebody clears it, the reading that is missing comes.

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Row, insert, select, update
 from peerwatt_bridge.services.connections import to_address
 from peerwatt_bridge.storage.database import now_ms
 from peerwatt_bridge.storage.notices import notify
+from peerwatt_bridge.storage.packing import pack_reason
 from peerwatt_bridge.storage.tables import ITEM_TABLES, RelayState, Status, acts, attempts, meters, readings, relays
 
 # What those who listen hear of an item.
@@ -31,9 +32,11 @@ def set_status(
 ) -> None:
     """Moves an item on; one that waits again belongs to no transaction."""
     table = ITEM_TABLES[item.table]
-    values: dict[str, Any] = {"status": int(status), "reason": reason}
+    values: dict[str, Any] = {"status": int(status)}
     if item.table == "acts":
-        values["detail"] = detail
+        values |= {"reason": reason, "detail": detail}
+    else:
+        values["reason"] = pack_reason(status, reason)
     if status == Status.RECEIVED:
         values |= {"relay_id": None, "place": None}
     connection.execute(update(table).where(table.c.id == item.id).values(**values))

@@ -1,9 +1,14 @@
-"""Registers as few bytes: the opening and each growth as a varint of 7 bits a byte, least first."""
+"""Readings in few bytes. Registers: the opening and each growth as a varint of 7 bits a byte, least first."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import accumulate, pairwise
+
+from peerwatt_bridge.storage.tables import Status
+
+# Why most readings are held: nothing was sold in their windows.
+NO_OFFER = "no-offer"
 
 
 def pack_registers(registers: Sequence[int]) -> bytes:
@@ -31,6 +36,16 @@ def unpack_registers(data: bytes) -> tuple[int, ...]:
     if shift or not numbers:
         raise ValueError("the last number is cut short")
     return tuple(accumulate(numbers))
+
+
+def pack_reason(status: Status, reason: str | None) -> str | None:
+    """What is kept of a reading's reason: nothing of the usual one."""
+    return None if (status, reason) == (Status.HELD, NO_OFFER) else reason
+
+
+def unpack_reason(status: Status, kept: str | None) -> str | None:
+    """The reason of `pack_reason`."""
+    return NO_OFFER if kept is None and status == Status.HELD else kept
 
 
 def _pack(number: int) -> bytes:

@@ -1,4 +1,5 @@
-"""The tables. Addresses, digests and signatures are bytes; energies Wh, money base units, times Unix milliseconds."""
+"""The tables. Addresses, digests and signatures are bytes; energies Wh, money base units, times Unix
+milliseconds (`_ms`) or seconds (`_s`)."""
 
 from __future__ import annotations
 
@@ -129,11 +130,11 @@ readings = Table(
     # Opening register and growths, each a varint (storage/packing.py).
     Column("registers", LargeBinary, nullable=False),
     Column("signature", LargeBinary(64), nullable=False),
-    # First 8 bytes of the digest; the digest itself follows from the row.
-    Column("digest_key", BigInteger, nullable=False, index=True),
+    # First 4 bytes of the digest: few readings share them, and the digest itself follows from the row.
+    Column("digest_key", Integer, nullable=False, index=True),
     Column("status", SmallInteger, nullable=False),
     Column("reason", String(40)),
-    Column("received_ms", BigInteger, nullable=False),
+    Column("received_s", BigInteger, nullable=False),
     Column("relay_id", ForeignKey("relays.id")),
     Column("place", SmallInteger),
     Index("ix_readings_meter", "meter_id", "side", "first_window"),
@@ -172,7 +173,7 @@ acts = Table(
     Column("status", SmallInteger, nullable=False),
     Column("reason", String(40)),
     Column("detail", Text),
-    Column("received_ms", BigInteger, nullable=False),
+    Column("received_s", BigInteger, nullable=False),
     Column("relay_id", ForeignKey("relays.id"), index=True),
     Column("place", SmallInteger),
     Index("ix_acts_account", "account", "id"),

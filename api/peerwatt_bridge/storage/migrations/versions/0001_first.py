@@ -105,7 +105,7 @@ def upgrade() -> None:
         sa.Column("status", sa.SmallInteger(), nullable=False),
         sa.Column("reason", sa.String(length=40), nullable=True),
         sa.Column("detail", sa.Text(), nullable=True),
-        sa.Column("received_ms", sa.BigInteger(), nullable=False),
+        sa.Column("received_s", sa.BigInteger(), nullable=False),
         sa.Column("relay_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.Column("place", sa.SmallInteger(), nullable=True),
         sa.ForeignKeyConstraint(
@@ -185,10 +185,10 @@ def upgrade() -> None:
         sa.Column("windows", sa.SmallInteger(), nullable=False),
         sa.Column("registers", sa.LargeBinary(), nullable=False),
         sa.Column("signature", sa.LargeBinary(length=64), nullable=False),
-        sa.Column("digest_key", sa.BigInteger(), nullable=False),
+        sa.Column("digest_key", sa.Integer(), nullable=False),
         sa.Column("status", sa.SmallInteger(), nullable=False),
         sa.Column("reason", sa.String(length=40), nullable=True),
-        sa.Column("received_ms", sa.BigInteger(), nullable=False),
+        sa.Column("received_s", sa.BigInteger(), nullable=False),
         sa.Column("relay_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.Column("place", sa.SmallInteger(), nullable=True),
         sa.ForeignKeyConstraint(

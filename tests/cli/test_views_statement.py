@@ -48,7 +48,7 @@ TRADE_KEYS = (
     "window start_s end_s side status filled_wh delivered_wh price_per_wh paid_amount received_amount transaction_hash"
 )
 CLEARED_KEYS = (
-    "window start_s end_s kind price_per_wh traded_wh amount supply_wh demand_wh block_number transaction_hash"
+    "window start_s end_s kind level price_per_wh traded_wh amount supply_wh demand_wh block_number transaction_hash"
 )
 REPUTATION_KEYS = (
     "account currency decimals enrolled score rating rated last_price_per_wh tariff_version now neutral next "

@@ -74,7 +74,7 @@ def test_commands__given__listed_until_they_are_answered(bridge: Bridge, client:
 
 def test_commands__given_while_it_waits__answered_then(bridge: Bridge, client: TestClient) -> None:
     found: list[list[dict[str, Any]]] = []
-    waiter = threading.Thread(target=lambda: found.append(Meter(client).commands(wait=25)))
+    waiter = threading.Thread(target=lambda: found.append(Meter(client).commands(wait=25)), daemon=True)
     waiter.start()
     give(bridge)
     waiter.join(20)

@@ -23,6 +23,7 @@ from meter_agent.fake_bridge import FakeBridge, free_port
 from peerwatt.cli.commands import meter_agent
 from peerwatt.market.accounts import read_account
 from peerwatt.meter.agent.journal import TAKEN, Journal
+from peerwatt.meter.agent.sources import end_if_asked
 from peerwatt.signing import SELL, Domain, sign
 
 home_folder, run, keys = cli_conftest.home_folder, cli_conftest.run, cli_conftest.keys
@@ -46,13 +47,16 @@ def background(work: Callable[[], Any]) -> Iterator[None]:
     """Runs something asynchronous beside a command, until the command is done."""
     loop = asyncio.new_event_loop()
     task = loop.create_task(work())
-    thread = threading.Thread(target=lambda: loop.run_until_complete(asyncio.gather(task, return_exceptions=True)))
+    thread = threading.Thread(
+        target=lambda: loop.run_until_complete(asyncio.gather(task, return_exceptions=True)), daemon=True
+    )
     thread.start()
     try:
         yield
     finally:
         loop.call_soon_threadsafe(task.cancel)
         thread.join(10)
+        assert not thread.is_alive(), "it does not end"
         loop.close()
 
 
@@ -64,6 +68,7 @@ def write_mapping(folder: Path, source: str, export: str, imports: str, bridge: 
 
 def test_check__one_good_one_power_only__says_both(run: Run, home_folder: Path) -> None:
     port = free_port()
+    speaking = threading.Event()
 
     async def devices() -> None:
         broker = await start_broker(port)
@@ -73,6 +78,8 @@ def test_check__one_good_one_power_only__says_both(run: Run, home_folder: Path) 
                     await client.publish("tele/head/SENSOR", '{"ENERGY": {"Total": 1.5, "ExportActive": [1, 2]}}')
                     await client.publish("homeassistant/sensor/grid/unit_of_measurement", '"W"')
                     await client.publish("homeassistant/sensor/grid/state", "350")
+                    speaking.set()
+                    end_if_asked()
                     await asyncio.sleep(0.05)
         finally:
             await broker.shutdown()
@@ -84,6 +91,7 @@ def test_check__one_good_one_power_only__says_both(run: Run, home_folder: Path) 
         'preset = "tasmota"\ndevice = "head"',
     )
     with background(devices):
+        assert speaking.wait(60)
         ran = run("meter", "agent", "--check", "--seconds", "1.5", expect=3)
     assert "import  ok  tele/head/SENSOR ENERGY.Total said" in ran.out and "1.5 kWh" in ran.out
     assert "export  NO  homeassistant/sensor/grid/state, said '350': W is power, not energy" in ran.out
@@ -150,6 +158,7 @@ def test_run__command_until_interrupted__signs_with_the_keystore(
                     value_wh += 1
                     await client.publish("a", str(value_wh))
                     await client.publish("b", str(value_wh))
+                    end_if_asked()
                     await asyncio.sleep(0.05)
             taken.set()
             await asyncio.Event().wait()
@@ -162,8 +171,9 @@ def test_run__command_until_interrupted__signs_with_the_keystore(
     def until_taken(work: Any) -> Any:
         async def main() -> None:
             task = asyncio.create_task(work)
-            while not taken.is_set() and not task.done():
-                await asyncio.sleep(0.05)
+            async with asyncio.timeout(60):
+                while not taken.is_set() and not task.done():
+                    await asyncio.sleep(0.05)
             task.cancel()
             await task
 

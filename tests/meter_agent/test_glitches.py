@@ -9,6 +9,7 @@ import pytest
 
 from meter_agent.broker import start_broker
 from peerwatt.meter.agent.mapping import MqttSource, Register
+from peerwatt.meter.agent.pace import wait
 from peerwatt.meter.agent.presets import Counter
 from peerwatt.meter.agent.says import Says
 from peerwatt.meter.agent.sources import Backoff, _listen_mqtt
@@ -55,5 +56,18 @@ def test_listen__asked_to_end_while_it_connects__ends() -> None:
             done, _ = await asyncio.wait([task], timeout=10)
             assert done, f"it goes on, asked to end {step} ms after its start"
         await broker.shutdown()
+
+    asyncio.run(run())
+
+
+def test_wait__asked_to_end_as_the_event_comes__ends() -> None:
+    async def run() -> None:
+        event = asyncio.Event()
+        waiting = asyncio.create_task(wait(event, 60))
+        await asyncio.sleep(0)
+        event.set()
+        waiting.cancel()
+        await asyncio.wait([waiting])
+        assert waiting.cancelled()
 
     asyncio.run(run())

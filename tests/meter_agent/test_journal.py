@@ -19,7 +19,6 @@ from meter_agent.writer import KEY, open_journal, sign_report
 from peerwatt.meter.agent.journal import SIGNED, TAKEN, Journal, JournalError, RegisterFalls
 from peerwatt.signing import BUY, SELL, Domain, Report, Signature, check_signer
 
-
 PATHS = f"{ROOT / 'client'}:{ROOT / 'tests'}"
 
 

@@ -38,7 +38,9 @@ class Pace:
 async def wait(event: asyncio.Event, timeout_s: float) -> None:
     """Waits for an event, at most so long; takes it."""
     try:
-        await asyncio.wait_for(event.wait(), timeout_s)
+        # Python 3.11's wait_for forgets that it was asked to end if the event comes at the same time.
+        async with asyncio.timeout(timeout_s):
+            await event.wait()
     except TimeoutError:
         return
     event.clear()

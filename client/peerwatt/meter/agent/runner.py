@@ -145,7 +145,7 @@ class Agent:
 
     def _take(self, address: str, payload: bytes, retained: bool) -> None:
         watch = self._watch
-        if watch is None or self._clock.is_off or self.journal.fact(STOPPED) is not None:
+        if watch is None or not self._can_sign() or self.journal.fact(STOPPED) is not None:
             return
         self._notice_step()
         try:
@@ -181,12 +181,24 @@ class Agent:
                 self._write_down(at)
             window = newest + 1
 
+    def _can_sign(self) -> bool:
+        """Whether this clock is right, as far as anybody can tell."""
+        if self._clock.is_unknown:
+            self._says.begin(
+                "unknown",
+                "this clock was not compared with the market's since it was set, and no time server steers it; "
+                "nothing is signed until the bridge answers, or have it follow a time server",
+            )
+            return False
+        self._says.end("unknown", "somebody answers for this clock now")
+        return not self._clock.is_off
+
     def _boundary(self, behind_s: float) -> int:
         """The newest window whose start can be looked up."""
         return int((self._clock.now_s() - behind_s) // self._window_s)
 
     def _write_down(self, window: int) -> None:
-        if self._clock.is_off or self._watch is None or self.journal.fact(STOPPED) is not None:
+        if not self._can_sign() or self._watch is None or self.journal.fact(STOPPED) is not None:
             return
         for side, register in self._watch.registers.items():
             last = self.journal.last_boundary(side)
@@ -259,8 +271,10 @@ class Agent:
     def _read_now(self) -> tuple[bool, str]:
         if self.journal.fact(STOPPED) is not None:
             return False, str(self.journal.fact(STOPPED))
-        if self._clock.is_off:
-            return False, f"the meter's clock is off by {self._clock.offset_s or 0:.0f} s"
+        if not self._can_sign():
+            offset_s = self._clock.offset_s
+            known = "unknown, nobody answers for it" if offset_s is None else f"{offset_s:.0f} s"
+            return False, f"the meter's clock is off by {known}"
         kept = [self.journal.sign_newest(register.side, self._sign) for register in self.mapping.registers]
         self._uplink.wake()
         newest = [one.signed.report for one in kept if one is not None]

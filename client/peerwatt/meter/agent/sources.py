@@ -79,16 +79,22 @@ async def _listen_mqtt(
             ) as client:  # fmt: skip
                 for topic in topics:
                     await client.subscribe(topic, qos=1)
+                end_if_asked()
                 backoff.reset()
                 says.end("source", f"connected to {source.name} again")
                 await _hand_over(client, source.nudges, handler)
         except aiomqtt.MqttError as error:
             # Asked to end while it connects, aiomqtt tells its own error instead.
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
-                raise asyncio.CancelledError from error
+            end_if_asked()
             says.begin("source", f"{source.name}: {_one_line(error)}; trying again until it is back")
         await asyncio.sleep(backoff.next_s())
+
+
+def end_if_asked() -> None:
+    """Ends a task that was asked to: Python 3.11's wait_for, which aiomqtt uses, may forget it."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 async def _hand_over(client: Client, nudges: tuple[Nudge, ...], handler: Handler) -> None:
@@ -106,6 +112,7 @@ async def _hand_over(client: Client, nudges: tuple[Nudge, ...], handler: Handler
 async def _nudge(client: Client, nudge: Nudge) -> None:
     while True:
         await client.publish(nudge.topic, nudge.payload)
+        end_if_asked()
         await asyncio.sleep(nudge.every_s)
 
 

@@ -277,14 +277,20 @@ def batch(bodies: Sequence[Any]) -> bytes:
 
 
 def database_bytes(folder: Path) -> int:
-    """Size of what is kept for good: a copy of the database without the notices, which go after a day."""
+    """Size of what is kept for good: without the notices, which go after a day, and without a queue.
+
+    Of a copy in which each reading is held, as all become for which nothing was sold.
+    """
     import sqlite3
+
+    from peerwatt_bridge.storage.tables import Status
 
     with tempfile.TemporaryDirectory() as name:
         source, copy = sqlite3.connect(folder / "bridge.db"), sqlite3.connect(Path(name) / "copy.db")
         source.backup(copy)
         source.close()
         copy.execute("DELETE FROM notices")
+        copy.execute("UPDATE readings SET status = ?", (int(Status.HELD),))
         copy.commit()
         copy.execute("VACUUM")
         pages = int(copy.execute("PRAGMA page_count").fetchone()[0])

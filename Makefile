@@ -141,10 +141,11 @@ gas: setup  ## gas against its budgets
 	$(PYTEST) -m gas -s
 
 .PHONY: bench
-bench: $(STUDY_VENV)/.installed setup tools  ## time and gas of the study, as JSON; what an audit costs; how fast a bridge keeps readings
+bench: $(STUDY_VENV)/.installed setup tools  ## time and gas of the study, as JSON; what an audit costs; how fast a bridge is, and recovers
 	@$(STUDY_VENV)/bin/peerwatt study --json --out out/bench $(ARGS)
 	@$(BIN)/python scripts/bench_audit.py
 	@$(BIN)/python scripts/bench_bridge.py
+	@$(BIN)/python scripts/bench_recovery.py
 
 .PHONY: coverage
 coverage: setup  ## branch coverage of contracts and reference model, 95 % at least

@@ -1,4 +1,4 @@
-"""Villages and bridges for the tests of the bridge."""
+"""Villages, databases and bridges for the tests of the bridge."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
+from api.databases import new_database, postgres
 from api.fixtures import bridge_at, client_of, fund_relayer, sqlite_url
 from cli.village import Village
 from peerwatt_bridge.services.bridge import Bridge
@@ -26,6 +27,22 @@ def village(village_once: Village) -> Iterator[Village]:
     snapshot = village_once.chain.take_snapshot()
     yield village_once
     village_once.chain.revert_to(snapshot)
+
+
+@pytest.fixture(scope="session")
+def postgres_socket() -> Iterator[Path]:
+    with postgres() as found:
+        yield found
+
+
+@pytest.fixture(params=("sqlite", "postgresql"))
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """An empty database, on each engine."""
+    if request.param == "sqlite":
+        yield sqlite_url(tmp_path)
+        return
+    with new_database(request.getfixturevalue("postgres_socket")) as made:
+        yield made
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,8 +15,7 @@ from eth_utils.crypto import keccak
 from hexbytes import HexBytes
 from sqlalchemy import select
 
-from api.databases import new_database, postgres
-from api.fixtures import RELAYER, bridge_at, client_of, reading, sqlite_url
+from api.fixtures import RELAYER, bridge_at, client_of, reading
 from api.test_readings import post
 from api.test_relaying import order, rounds, signed, status, trade
 from cli.village import ADA, BOLA, CHIDI, Village
@@ -29,32 +27,16 @@ from peerwatt_bridge.storage.leases import Leases
 from peerwatt_bridge.storage.tables import Kind, RelayState, acts, metadata, readings, relays
 
 SECOND = Account.from_key(keccak(text="peerwatt test relayer 2"))
-ENGINES = ("sqlite", "postgresql")
-
-
-@pytest.fixture(scope="module")
-def socket() -> Iterator[Path]:
-    with postgres() as found:
-        yield found
-
-
-@pytest.fixture(params=ENGINES)
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    if request.param == "sqlite":
-        yield sqlite_url(tmp_path)
-        return
-    with new_database(request.getfixturevalue("socket")) as made:
-        yield made
 
 
 @pytest.fixture
-def bridge(village: Village, url: str) -> Iterator[Bridge]:
-    with bridge_at(village, url) as made:
+def bridge(village: Village, database_url: str) -> Iterator[Bridge]:
+    with bridge_at(village, database_url) as made:
         yield made
 
 
-def test_migrate__empty_database__has_the_tables_of_this_program(url: str) -> None:
-    database = Database(url)
+def test_migrate__empty_database__has_the_tables_of_this_program(database_url: str) -> None:
+    database = Database(database_url)
     try:
         database.migrate()
         database.check()
@@ -104,8 +86,8 @@ def test_accept__same_act_in_many_threads__kept_once(bridge: Bridge, village: Vi
     assert sum(not one.duplicate for one in kept) == 1
 
 
-def test_hold__many_at_once__one_gets_it(url: str) -> None:
-    database = Database(url)
+def test_hold__many_at_once__one_gets_it(database_url: str) -> None:
+    database = Database(database_url)
     database.migrate()
     try:
         took = in_threads(8, lambda place: Leases(database, f"holder {place}").hold("thing", 60))
@@ -116,13 +98,13 @@ def test_hold__many_at_once__one_gets_it(url: str) -> None:
 
 @pytest.mark.parametrize("keys", ["the same key", "two keys"])
 def test_round__two_bridges_on_one_database__each_item_is_relayed_once(
-    url: str, village: Village, keys: str, monkeypatch: pytest.MonkeyPatch
+    database_url: str, village: Village, keys: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one_call_at_a_time(village, monkeypatch)
     village.w3.eth.send_transaction({"from": village.relayer.address, "to": SECOND.address, "value": 10**19})
     with ExitStack() as stack:
         bridges = [
-            stack.enter_context(bridge_at(village, url, relayer_key=key))
+            stack.enter_context(bridge_at(village, database_url, relayer_key=key))
             for key in (RELAYER, RELAYER if keys == "the same key" else SECOND)
         ]
         client = stack.enter_context(client_of(bridges[0]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,17 @@ from cli.life import end, live
 from cli.village import ADA, BOLA, CHIDI, HOMES, Village
 from peerwatt.market.standing import read_standing
 from peerwatt.market.statement import add_up, read_account_history
+from peerwatt.reference.offers import get_calendar
 from peerwatt_bridge.services.bridge import Bridge
 from peerwatt_bridge.services.follower import LEASE, Follower
 from peerwatt_bridge.services.views import At
 from peerwatt_bridge.storage.tables import blocks, events, notices
+
+
+@pytest.fixture
+def bridge(village: Village, database_url: str) -> Iterator[Bridge]:
+    with bridge_at(village, database_url) as made:
+        yield made
 
 
 def follow(bridge: Bridge) -> None:
@@ -45,7 +53,7 @@ def heard(bridge: Bridge, kind: str) -> list[Any]:
 
 
 def check_accounts(bridge: Bridge, village: Village, at: At = At.HEAD) -> None:
-    """Wallets, devices and calendars of the view are those of the contract."""
+    """Wallets and open windows of the view are those of the contract."""
     roles = village.deployment.roles
     with bridge.views.view(at) as view:
         assert view.replay.differences == []
@@ -54,6 +62,10 @@ def check_accounts(bridge: Bridge, village: Village, at: At = At.HEAD) -> None:
             assert (wallet.balance, wallet.reserved, wallet.score, wallet.rated) == (
                 word.balance, word.reserved, word.score, word.rated,
             ), account  # fmt: skip
+            calendar = village.gateway.calendar(account)
+            ahead = range(calendar.settled + 1, calendar.settled + 225)
+            found = get_calendar(view.replay.state, account.lower()).open
+            assert found == {window for window in ahead if calendar.is_open(window)}, account
 
 
 def test_reads__whole_life__are_the_contracts(bridge: Bridge, client: TestClient, village: Village) -> None:

@@ -27,6 +27,7 @@ from peerwatt.market.senders import KeyAccount
 from peerwatt.signing import BUY, SELL, Order
 from peerwatt.units import parse_price
 from peerwatt_bridge.services.bridge import Bridge, build
+from peerwatt_bridge.services.follower import Follower
 from peerwatt_bridge.settings import Settings
 from peerwatt_bridge.storage.database import Database
 from peerwatt_bridge.storage.tables import RelayState, acts, relays
@@ -140,6 +141,32 @@ def test_reorganisation__relays_inside__back_on_their_way_then_done_once(
     rounds(bridge, 1)
     assert [status(client, digest) for digest in digests] == ["final"] * 2
     assert [times_done(village, bridge, digest) for digest in digests] == [1, 1]
+
+
+def test_reorganisation__of_what_was_final__said_and_done_again(village: Village, tmp_path: Path) -> None:
+    with bridge_by(village, village.chain.url, tmp_path, confirmations=2, resend_s=0.001) as bridge:
+        bridge.workers.clear()
+        with client_of(bridge) as client:
+            follower = Follower(bridge.database, bridge.chain, bridge.leases)
+            before, digest = post_order(client, village), post_order(client, village, BOLA)
+            rounds(bridge, 2)
+            village.chain.mine(6)
+            rounds(bridge, 1)
+            follower.round()
+            assert [status(client, one) for one in (before, digest)] == ["final"] * 2
+            bridge.monitor.refresh()
+            assert health(client)["alerts"] == []
+            village.chain.reorganise(7)
+            follower.round()
+            rounds(bridge, 2)
+            assert [status(client, one) for one in (before, digest)] == ["confirmed"] * 2
+            assert [times_done(village, bridge, one) for one in (before, digest)] == [1, 1]
+            bridge.monitor.refresh()
+            [alert] = health(client)["alerts"]
+            assert alert["name"] == "deep-reorganisation" and "raise confirmations" in alert["detail"]
+            village.chain.mine(3)
+            rounds(bridge, 1)
+            assert status(client, digest) == "final"
 
 
 def test_reorganisation__transaction_of_another_program_is_gone__gap_is_filled(

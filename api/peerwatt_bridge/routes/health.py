@@ -25,7 +25,7 @@ class WorkerHealth(BaseModel):
 
 
 class ShownAlert(BaseModel):
-    """Something that a person should look at: low-balance, replay, flooding, guessing."""
+    """Something that a person should look at: low-balance, deep-reorganisation, replay, flooding, guessing."""
 
     name: str
     detail: str

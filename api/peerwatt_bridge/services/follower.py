@@ -14,6 +14,7 @@ from web3.types import LogReceipt
 from peerwatt.market.events import Event, decode_logs
 from peerwatt.market.history import Head, Range, read_head, read_ranges
 from peerwatt_bridge.services.chain import Chain
+from peerwatt_bridge.services.rows import reopen
 from peerwatt_bridge.storage import history, notices
 from peerwatt_bridge.storage.database import Database
 from peerwatt_bridge.storage.leases import Leases
@@ -90,6 +91,12 @@ class Follower:
         if not self._leases.check(connection, LEASE):
             return
         fork = self._chain.deployment.block - 1 if known is None else known
+        _, was_final = history.read_position(connection)
+        # The chain took back what it had promised to keep, or `confirmations` is too low for it.
+        if history.has_logs_between(connection, fork, was_final):
+            reopened = reopen(connection, fork)
+            notices.notify(connection, "reopened", [{"block": fork, "was_final": was_final, "relays": reopened}])
+            log.error("final-taken-back", block=fork, was_final=was_final, relays=reopened)
         dropped = history.drop_above(connection, fork)
         history.write_position(connection, fork, min(final, fork))
         notices.notify(connection, "rewound", [{"block": fork, "events": dropped}])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,7 +15,7 @@ from web3 import Web3
 from peerwatt_bridge.guard.signals import Alert, Signals
 from peerwatt_bridge.services.chain import Chain
 from peerwatt_bridge.storage.database import Database, now_ms
-from peerwatt_bridge.storage.tables import ITEM_TABLES, RelayState, Status, relays
+from peerwatt_bridge.storage.tables import ITEM_TABLES, RelayState, Status, notices, relays
 
 log = structlog.get_logger(__name__)
 PAUSE_S = 60.0
@@ -51,6 +52,8 @@ class Snapshot:
     balance_wei: int | None = None
     spent_day_wei: float = 0.0
     alerts: tuple[str, ...] = ()
+    # Of the last day's deepest surprise: the block to which the chain went back, and the one that was final.
+    taken_back: tuple[int, int] | None = None
 
 
 class Monitor:
@@ -82,8 +85,11 @@ class Monitor:
         """
         with self._database.reading() as connection:
             counts, spending, spent_day_wei = _read_relays(connection)
+            taken_back = _read_taken_back(connection)
         with self._lock:
-            self._shot = replace(self._shot, relays=counts, spending=spending, spent_day_wei=spent_day_wei)
+            self._shot = replace(
+                self._shot, relays=counts, spending=spending, spent_day_wei=spent_day_wei, taken_back=taken_back
+            )
         if self._relayer is not None:
             balance_wei = int(self._chain.w3.eth.get_balance(Web3.to_checksum_address(self._relayer)))
             with self._lock:
@@ -104,9 +110,18 @@ class Monitor:
 
     def alerts(self) -> list[Alert]:
         """What a person should look at; asks nobody."""
-        found = self._signals.alerts()
-        low = self._find_low()
-        return found if low is None else [*found, low]
+        found = [*self._signals.alerts(), self._find_low(), self._find_deep()]
+        return [alert for alert in found if alert is not None]
+
+    def _find_deep(self) -> Alert | None:
+        if self._shot.taken_back is None:
+            return None
+        block, was_final = self._shot.taken_back
+        return Alert(
+            "deep-reorganisation",
+            f"the chain went back to block {block}, and block {was_final} was final; what was done in between is done "
+            "again, raise confirmations",
+        )
 
     def _find_low(self) -> Alert | None:
         shot = self._shot
@@ -146,6 +161,11 @@ def _read_relays(connection: Connection) -> tuple[Any, Any, float]:
     day = connection.execute(select(cost).where(mined, relays.c.created_ms > now_ms() - SPENDING_MS)).scalar()
     counts = tuple((purpose, RelayState(state).name.lower(), count) for purpose, state, count in counted)
     return counts, tuple((purpose, int(gas), float(wei)) for purpose, gas, wei in paid), float(day or 0)
+
+
+def _read_taken_back(connection: Connection) -> tuple[int, int] | None:
+    told = connection.execute(select(notices.c.data).where(notices.c.kind == "reopened")).scalars()
+    return min(((data["block"], data["was_final"]) for data in map(json.loads, told)), default=None)
 
 
 def _read_queue(connection: Connection, name: str) -> Queue:

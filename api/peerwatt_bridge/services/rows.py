@@ -98,6 +98,16 @@ def take_back(connection: Connection, row: Row[Any]) -> None:
         set_status(connection, item, Status.RELAYED)
 
 
+def reopen(connection: Connection, above: int) -> int:
+    """Looks after relays again whose blocks were thought to stay; returns how many.
+
+    Args:
+        above: number of the newest block that does stay.
+    """
+    reopened = update(relays).where(relays.c.state == int(RelayState.FINAL), relays.c.block_number > above)
+    return connection.execute(reopened.values(state=int(RelayState.MINED))).rowcount
+
+
 def give_up(connection: Connection, relay_id: int, state: RelayState) -> None:
     """A relay that will never be done: its items wait again."""
     connection.execute(update(relays).where(relays.c.id == relay_id).values(state=int(state)))

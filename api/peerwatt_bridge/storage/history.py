@@ -45,6 +45,12 @@ def has_block(connection: Connection, number: int, block_hash: bytes) -> bool:
     return connection.execute(found).first() is not None
 
 
+def has_logs_between(connection: Connection, above: int, last: int) -> bool:
+    """Whether a block with logs is kept above a number and up to another."""
+    found = select(blocks.c.number).where(blocks.c.number > above, blocks.c.number <= last, blocks.c.logs > 0).limit(1)
+    return connection.execute(found).first() is not None
+
+
 def drop_above(connection: Connection, number: int) -> int:
     """Forgets all blocks above a number; returns how many events went with them."""
     dropped = connection.execute(delete(events).where(events.c.block_number > number)).rowcount

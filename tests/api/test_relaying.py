@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from eth_account import Account
 from fastapi.testclient import TestClient
 from web3.types import TxParams
@@ -195,6 +196,20 @@ def test_orders__market_would_refuse__problem_with_its_slug(client: TestClient, 
 def test_orders__stranger_signs__refused(client: TestClient, village: Village) -> None:
     body = signed(village, BOLA, order(village, ADA, SELL, "80 NGN/kWh"))
     assert client.post("/v1/orders", json=body).json()["type"].endswith("/bad-signature")
+
+
+def test_orders__forged__refused_without_asking_the_node(
+    client: TestClient, village: Village, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = signed(village, BOLA, order(village, ADA, SELL, "80 NGN/kWh"))
+
+    def unreachable(*_: object) -> None:
+        raise AssertionError("the node was asked")
+
+    monkeypatch.setattr(village.w3.provider, "make_request", unreachable)
+    monkeypatch.setattr(village.w3.provider, "_request_func_cache", (None, None))
+    answer = client.post("/v1/orders", json=body)
+    assert (answer.status_code, answer.json()["type"].rsplit("/", 1)[1]) == (422, "bad-signature")
 
 
 def test_orders__same_again__found_not_doubled(bridge: Bridge, client: TestClient, village: Village) -> None:

@@ -12,13 +12,13 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select
 
-from peerwatt.exceptions import BadMessage, BadPermit, BadSignature
+from peerwatt.exceptions import BadMessage, BadPermit
 from peerwatt.market.cancels import judge_cancel
 from peerwatt.market.mirror import read_mirror
 from peerwatt.market.orders import judge
 from peerwatt.signing import Agent, Cancel, Message, Order, Permit, Rating, Signature, Withdrawal
 from peerwatt.signing.kinds import check_address
-from peerwatt.signing.typed import SignedDomain, check_signer, recover
+from peerwatt.signing.typed import SignedDomain, check_signer
 from peerwatt_bridge.services.chain import Chain
 from peerwatt_bridge.storage.database import Database, now_ms
 from peerwatt_bridge.storage.notices import notify
@@ -114,38 +114,36 @@ class Acts:
 
     def _check(self, act: SignedAct) -> int:
         """Makes sure that the market would take it; until when [Unix s]."""
+        message, signer = act.message, act.agent or act.account
+        # First what costs the node nothing: a forged signature is nobody's.
+        check_signer(message, self._domain(act.kind), act.signature, signer)
         now_s = self._chain.read_time()
-        clock, message = self._chain.clock(now_s), act.message
+        clock = self._chain.clock(now_s)
         if isinstance(message, Order | Cancel):
             mirror = read_mirror(self._chain.gateway, message.maker, act.agent)
-            signer = recover(message, self._chain.domain, act.signature)
             if isinstance(message, Order):
                 judge(mirror, clock, self._chain.grid, message, agent=act.agent, signer=signer)
                 return clock.gate_s(message.last_window)
             judge_cancel(mirror, clock, message, agent=act.agent, signer=signer)
             return message.deadline
         if isinstance(message, Permit):
-            self._check_permit(message, act.signature)
+            self._check_permit(act)
             return min(message.deadline, now_s + PATIENCE_S)
-        check_signer(message, self._chain.domain, act.signature, act.account)
         self._chain.gateway.simulate(self._payer, call_of(self._chain, act))
         deadline_s = getattr(message, "deadline", now_s + PATIENCE_S)
         return min(deadline_s, now_s + PATIENCE_S)
 
-    def _check_permit(self, permit: Permit, signature: Signature) -> None:
-        market = self._chain.deployment.market
+    def _check_permit(self, act: SignedAct) -> None:
+        permit, market = act.message, self._chain.deployment.market
+        assert isinstance(permit, Permit)
         if permit.spender != market:
             raise BadMessage(
                 f"the permit lets {permit.spender} take the tokens, not the market {market}; sign it again"
             )
-        # The token's domain is not of the market's kind, but a digest is a digest.
-        signer = recover(permit, self._chain.token_domain, signature)  # type: ignore[arg-type]
-        if signer != permit.owner:
-            raise BadSignature(signer=permit.owner, recovered=signer, message_type="Permit")
         held = self._chain.gateway.token_balance(permit.owner)
         if held < permit.value:
             raise BadPermit(f"{permit.owner} has {held} base units of the token, and the permit is for {permit.value}")
-        self._chain.gateway.simulate(self._payer, call_of(self._chain, SignedAct(Kind.DEPOSIT, permit, signature)))
+        self._chain.gateway.simulate(self._payer, call_of(self._chain, act))
 
     def _keep(self, connection: Connection, act: SignedAct, digest: bytes, deadline_s: int) -> Kept:
         known = connection.execute(select(acts).where(acts.c.digest == digest)).first()

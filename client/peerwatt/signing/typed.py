@@ -135,7 +135,7 @@ def sign(message: Message, domain: SignedDomain, key: bytes | str) -> Signature:
     return Signature.from_vrs(signature.v, signature.r, signature.s)
 
 
-def recover(message: Message, domain: Domain, signature: Signature) -> str:
+def recover(message: Message, domain: SignedDomain, signature: Signature) -> str:
     """Who signed.
 
     Returns:
@@ -156,7 +156,7 @@ def recover_digest(digest: bytes, signature: Signature) -> str:
     return str(public.to_checksum_address())
 
 
-def check_signer(message: Message, domain: Domain, signature: Signature, signer: str) -> None:
+def check_signer(message: Message, domain: SignedDomain, signature: Signature, signer: str) -> None:
     """Makes sure that a message is signed by the one who must sign it.
 
     Raises:

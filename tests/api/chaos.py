@@ -155,6 +155,8 @@ class Campaign:
             confirmations=CONFIRMATIONS,
             tick_s=0.05,
             resend_s=1,
+            # In the end each item is asked for; limits have tests of their own.
+            requests_per_minute=1_000_000,
         )
         database = Database(self.settings.database)
         database.migrate()

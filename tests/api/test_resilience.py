@@ -6,6 +6,7 @@ from __future__ import annotations
 import itertools
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,7 +36,9 @@ from peerwatt_bridge.storage.tables import RelayState, acts, relays
 # More than the deepest reorganisation here.
 CONFIRMATIONS = 70
 PATIENCE_S = 60
-NONCES = itertools.count(1)
+# Windows from now, and each home's orders: it has sixteen slots.
+PLACES = itertools.count(1)
+NONCES: Counter[Home] = Counter()
 
 
 @pytest.fixture(scope="module")
@@ -81,11 +84,12 @@ def still(village: Village, tmp_path: Path) -> Iterator[tuple[Bridge, TestClient
 
 def post_order(client: TestClient, village: Village, home: Home = ADA) -> str:
     """A small order for a window to come; its digest."""
-    nonce, window = next(NONCES), village.window + 2
+    NONCES[home] += 1
+    window = village.window + 2 + next(PLACES)
     side, price = (SELL, "80 NGN/kWh") if home is ADA else (BUY, "150 NGN/kWh")
     level = parse_price(price, village.grid)
     # Each has a window of its own.
-    order = Order(home.account, home.meter, side, window + nonce, window + nonce, 50, level, nonce)
+    order = Order(home.account, home.meter, side, window, window, 50, level, NONCES[home])
     answer = client.post("/v1/orders", json=signed(village, home, order))
     assert answer.status_code == 202, answer.text
     return str(answer.json()["digest"])

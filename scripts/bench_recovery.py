@@ -30,15 +30,16 @@ from sqlalchemy import event  # noqa: E402
 from api.fixtures import RELAYER, client_of, fund_relayer, sqlite_url  # noqa: E402
 from api.nodes import AnvilChain  # noqa: E402
 from api.proxy import Proxy, proxy_to  # noqa: E402
-from cli.village import ADA, BOLA, HOMES, Home, Village  # noqa: E402
+from cli.village import Home, Village  # noqa: E402
 from e2e.tools import running_node  # noqa: E402
-from peerwatt.signing import BUY, SELL, Order, sign  # noqa: E402
-from peerwatt.units import parse_price  # noqa: E402
+from peerwatt.signing import BUY, Order, sign  # noqa: E402
 from peerwatt_bridge.logs import set_up_logs  # noqa: E402
 from peerwatt_bridge.services.bridge import Bridge, build  # noqa: E402
 from peerwatt_bridge.settings import Settings  # noqa: E402
 from peerwatt_bridge.storage.database import Database  # noqa: E402
 
+# Each has sixteen orders at once, and each recovery needs one.
+HOMES = [Home(f"home {place}") for place in range(40)]
 PATIENCE_S = 120
 NO_LIMIT_PAGES = 2**31 - 2
 # A request of the bridge to its node may take so long; a slow node takes twice that.
@@ -50,7 +51,7 @@ class Scene:
 
     def __init__(self, village: Village, bridge: Bridge, client: TestClient, proxy: Proxy, folder: Path) -> None:
         self._village, self._bridge, self._client, self._proxy, self._folder = village, bridge, client, proxy, folder
-        self._nonces = itertools.count(1)
+        self._orders = itertools.count()
         self._pages = NO_LIMIT_PAGES
 
         @event.listens_for(bridge.database.engine, "checkout")
@@ -89,21 +90,19 @@ class Scene:
 
     def recover_s(self) -> float:
         """From now until an order is in a block and all is well [s]."""
+        body = self._sign_order(next(self._orders))
         began_s = time.monotonic()
-        home = (ADA, BOLA)[next(self._nonces) % 2]
-        digest = self._until(lambda: self._post_order(home))
+        digest = self._until(lambda: self._client.post("/v1/orders", json=body).json().get("digest"))
         self._until(lambda: self._client.get(f"/v1/acts/{digest}").json()["status"] in ("confirmed", "final"))
         self._until(lambda: self._client.get("/healthz").json()["status"] == "ok")
         return time.monotonic() - began_s
 
-    def _post_order(self, home: Home) -> str | None:
-        nonce = next(self._nonces)
-        side, price = (SELL, "80 NGN/kWh") if home is ADA else (BUY, "150 NGN/kWh")
-        window = self._village.window + 2 + nonce
-        order = Order(home.account, home.meter, side, window, window, 50, parse_price(price, self._village.grid), nonce)
-        signature = "0x" + sign(order, self._village.domain, home.account_key).to_bytes().hex()
-        answer = self._client.post("/v1/orders", json={"message": order.to_json(), "signature": signature})
-        return str(answer.json()["digest"]) if answer.status_code == 202 else None
+    def _sign_order(self, place: int) -> dict[str, Any]:
+        home, turn = HOMES[place % len(HOMES)], place // len(HOMES)
+        window = self._village.window + 3 + turn
+        order = Order(home.account, home.meter, BUY, window, window, 50, 100, turn + 1)
+        signature = sign(order, self._village.domain, home.account_key)
+        return {"message": order.to_json(), "signature": "0x" + signature.to_bytes().hex()}
 
     def _until(self, ask: Callable[[], Any]) -> Any:
         end_s = time.monotonic() + PATIENCE_S
@@ -121,7 +120,7 @@ def scene() -> Iterator[Scene]:
     """One on a chain of its own."""
     with tempfile.TemporaryDirectory(prefix="pw-recovery-") as name, running_node("anvil") as node:
         folder = Path(name)
-        village = Village(HOMES, AnvilChain(node.url))
+        village = Village(tuple(HOMES), AnvilChain(node.url))
         fund_relayer(village)
         manifest = folder / "deployment.json"
         village.deployment.save(manifest)

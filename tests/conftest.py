@@ -18,7 +18,7 @@ VyperContract.__repr__ = lambda self: f"<{self.compiler_data.contract_path} at {
 
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 STEPS = 50
-# No test takes a tenth of it on two cores: what takes longer waits for something that won't come.
+# No test takes a fifth of it on two cores: what takes longer waits for something that won't come.
 HANGS_S = 600
 SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
 

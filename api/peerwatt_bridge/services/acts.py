@@ -114,17 +114,17 @@ class Acts:
 
     def _check(self, act: SignedAct) -> int:
         """Makes sure that the market would take it; until when [Unix s]."""
-        message, signer = act.message, act.agent or act.account
+        message = act.message
         # First what costs the node nothing: a forged signature is nobody's.
-        check_signer(message, self._domain(act.kind), act.signature, signer)
+        check_signer(message, self._domain(act.kind), act.signature, act.agent or act.account)
         now_s = self._chain.read_time()
         clock = self._chain.clock(now_s)
         if isinstance(message, Order | Cancel):
             mirror = read_mirror(self._chain.gateway, message.maker, act.agent)
             if isinstance(message, Order):
-                judge(mirror, clock, self._chain.grid, message, agent=act.agent, signer=signer)
+                judge(mirror, clock, self._chain.grid, message, agent=act.agent)
                 return clock.gate_s(message.last_window)
-            judge_cancel(mirror, clock, message, agent=act.agent, signer=signer)
+            judge_cancel(mirror, clock, message, agent=act.agent)
             return message.deadline
         if isinstance(message, Permit):
             self._check_permit(act)

@@ -44,6 +44,8 @@ class Snapshot:
         balance_wei: of the relayer; None without one, or if it was never read.
         spent_day_wei: what mined transactions of the last 24 h cost.
         alerts: names.
+        taken_back: of the last day's deepest surprise, the block to which the chain went back, and the one that was
+            final; None if there was none.
     """
 
     queues: tuple[Queue, ...] = ()
@@ -52,7 +54,6 @@ class Snapshot:
     balance_wei: int | None = None
     spent_day_wei: float = 0.0
     alerts: tuple[str, ...] = ()
-    # Of the last day's deepest surprise: the block to which the chain went back, and the one that was final.
     taken_back: tuple[int, int] | None = None
 
 

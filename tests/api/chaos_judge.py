@@ -80,20 +80,24 @@ class Judge:
         """Each accepted item is final, and its signature is in one transaction that succeeded, and in no other one."""
         outcome, w3 = self._outcome, self._village.w3
         outcome.items = len(self._accepted)
-        sent: list[bytes] = []
+        sent: list[tuple[bytes, str]] = []
         for number in range(w3.eth.block_number + 1):
             for transaction in w3.eth.get_block(number, full_transactions=True)["transactions"]:
                 if transaction["from"] == RELAYER.address:  # type: ignore[index]
                     receipt = w3.eth.get_transaction_receipt(transaction["hash"])  # type: ignore[index]
                     if receipt["status"] == 1:
-                        sent.append(bytes(HexBytes(transaction["input"])))  # type: ignore[index]
-        everything = b"|".join(sent)
+                        events = self._village.gateway.get_events(receipt)
+                        skipped = [event.args["index"] for event in events if event.name == "ItemSkipped"]
+                        place = f"block {number}, items skipped there: {skipped or 'none'}"
+                        sent.append((bytes(HexBytes(transaction["input"])), place))  # type: ignore[index]
+        everything = b"|".join(data for data, _ in sent)
         placed = self._read_placed()
         closing_wh: Counter[str] = Counter()
         for item in self._accepted:
             times, status = everything.count(item.signature_r), self._statuses[item.digest]
             if times > 1:
-                outcome.doubled.append(f"{item.path} {item.digest}: in {times} transactions")
+                places = "; ".join(place for data, place in sent if item.signature_r in data)
+                outcome.doubled.append(f"{item.path} {item.digest}: in {times} transactions ({places})")
             if (status == "final" and times == 0) or not self._is_true(item, status, placed):
                 outcome.lost.append(f"{item.path} {item.digest}: {status}, in {times} transactions")
             if status in TOO_LATE:
